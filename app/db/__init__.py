@@ -1,0 +1,6 @@
+"""Postgres: the pool, transactions, and the statements of sql/*.sql."""
+
+from app.db.pool import Connection, Row, Unavailable, db
+from app.db.statements import statements
+
+__all__ = ["Connection", "Row", "Unavailable", "db", "statements"]

@@ -1,0 +1,50 @@
+"""Gunicorn: gevent workers, metrics shared by all of them, streams that end when it stops."""
+
+# Patched before anything else is imported, in the master too: the workers inherit it.
+from gevent import monkey
+
+monkey.patch_all()
+
+import os  # noqa: E402
+from typing import Any  # noqa: E402
+
+from config.metrics_folder import prepare  # noqa: E402
+from config.settings import load  # noqa: E402
+
+_settings = load()
+prepare(_settings)
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_workers
+worker_class = "gevent"
+worker_connections = 6000  # event streams are connections too
+keepalive = 5
+timeout = 60
+graceful_timeout = _settings.shutdown_timeout_ms // 1000
+accesslog = None  # the application writes one line a request itself
+errorlog = "-"
+loglevel = "warning"
+proc_name = "lightpost-web"
+control_socket_disable = True
+
+
+def worker_int(worker: Any) -> None:
+    _end_streams()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    _end_streams()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Gauges of a worker that is gone no longer count."""
+    from prometheus_client import multiprocess
+
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def _end_streams() -> None:
+    from app.events.hub import hub
+
+    hub.close()

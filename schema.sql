@@ -1,0 +1,1140 @@
+-- The whole schema, to be read. Generated from sql/migrations by `make schema`; a test
+-- proves that the two are equal. Why a table looks as it does stands in the migrations.
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+
+CREATE FUNCTION count_rows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    counter text := quote_literal(TG_ARGV[0])
+        || CASE WHEN TG_ARGV[1] = '' THEN '' ELSE format(' || ''.'' || %I', TG_ARGV[1]) END;
+    condition text := CASE WHEN TG_ARGV[2] = 'live' THEN 'WHERE deleted_at IS NULL' ELSE '' END;
+    parts text[] := '{}';
+BEGIN
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        parts := parts || format('SELECT project_id, %s AS name, 1 AS delta FROM new_rows %s', counter, condition);
+    END IF;
+    IF TG_OP IN ('DELETE', 'UPDATE') THEN
+        parts := parts || format('SELECT project_id, %s AS name, -1 AS delta FROM old_rows %s', counter, condition);
+    END IF;
+    -- Sorted, so that two transactions take the counters' row locks in the same order.
+    EXECUTE format(
+        'INSERT INTO project_counters AS c (project_id, name, value)
+         SELECT project_id, name, sum(delta) FROM (%s) changes
+         WHERE EXISTS (SELECT FROM projects p WHERE p.id = changes.project_id)
+         GROUP BY project_id, name HAVING sum(delta) <> 0 ORDER BY project_id, name
+         ON CONFLICT (project_id, name) DO UPDATE SET value = c.value + excluded.value',
+        array_to_string(parts, ' UNION ALL '));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION create_vector_index(model smallint, dimensions integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'CREATE INDEX IF NOT EXISTS rag_vectors_nearest_%1$s ON rag_vectors
+         USING hnsw ((embedding::halfvec(%2$s)) halfvec_cosine_ops) WHERE model_id = %1$s',
+        model, dimensions);
+END $_$;
+
+CREATE FUNCTION ensure_embedding_model(wanted text, dims integer) RETURNS smallint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    found smallint;
+BEGIN
+    SELECT id INTO found FROM embedding_models WHERE identity = wanted;
+    IF found IS NULL THEN
+        PERFORM pg_advisory_xact_lock(7265004);
+        INSERT INTO embedding_models (identity, dimensions) VALUES (wanted, dims)
+        ON CONFLICT (identity) DO NOTHING RETURNING id INTO found;
+        IF found IS NULL THEN
+            SELECT id INTO found FROM embedding_models WHERE identity = wanted;
+        ELSE
+            EXECUTE format(
+                'CREATE INDEX rag_vectors_hnsw_%s ON rag_vectors
+                 USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE model_id = %s',
+                found, dims, found);
+        END IF;
+    END IF;
+    RETURN found;
+END $$;
+
+CREATE FUNCTION nearest_vectors(project uuid, model smallint, dimensions integer, question halfvec, wanted integer, exact boolean, width integer, written_from timestamp with time zone, written_before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
+    LANGUAGE plpgsql ROWS 50
+    AS $_$
+DECLARE
+    found_ids uuid[];
+    found_distances float8[];
+BEGIN
+    IF NOT exact THEN
+        PERFORM set_config('hnsw.ef_search', width::text, true),
+                set_config('hnsw.iterative_scan', 'strict_order', true);
+        EXECUTE format(
+            'SELECT array_agg(chunk_id ORDER BY d, chunk_id), array_agg(d ORDER BY d, chunk_id) FROM (
+                 SELECT v.chunk_id, (v.embedding::halfvec(%1$s) <=> $1)::float8 AS d FROM rag_vectors v
+                 WHERE v.model_id = %2$s AND v.project_id = $2
+                   AND ($3 IS NULL OR v.occurred_at >= $3) AND ($4 IS NULL OR v.occurred_at < $4)
+                 ORDER BY v.embedding::halfvec(%1$s) <=> $1 LIMIT $5) nearest',
+            dimensions, model)
+        INTO found_ids, found_distances
+        USING question, project, written_from, written_before, wanted;
+        IF cardinality(found_ids) = wanted THEN
+            RETURN QUERY SELECT * FROM unnest(found_ids, found_distances);
+            RETURN;
+        END IF;
+    END IF;
+    -- Without the cast of the index's expression no vector index fits: this reads the project's rows.
+    RETURN QUERY
+        SELECT v.chunk_id, v.embedding <=> question FROM rag_vectors v
+        WHERE v.project_id = project AND v.model_id = model
+          AND (written_from IS NULL OR v.occurred_at >= written_from)
+          AND (written_before IS NULL OR v.occurred_at < written_before)
+        ORDER BY 2, 1 LIMIT wanted;
+END $_$;
+
+CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    filters text := format('v.project_id = %L AND v.model_id = %s', project, model)
+        || CASE WHEN sources IS NULL THEN '' ELSE format(' AND v.source_type = ANY(%L::text[])', sources) END
+        || CASE WHEN since IS NULL THEN '' ELSE format(' AND v.occurred_at >= %L', since) END
+        || CASE WHEN before IS NULL THEN '' ELSE format(' AND v.occurred_at < %L', before) END;
+    found int;
+BEGIN
+    IF NOT exact THEN
+        PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                set_config('hnsw.ef_search', least(1000, greatest(ef, 2 * wanted))::text, true),
+                set_config('hnsw.max_scan_tuples', '60000', true);
+        RETURN QUERY EXECUTE format(
+            'WITH near AS MATERIALIZED (
+                 SELECT v.chunk_id, (v.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s))::float8 AS distance
+                 FROM rag_vectors v WHERE %3$s
+                 ORDER BY v.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) LIMIT %4$s)
+             SELECT chunk_id, distance FROM near ORDER BY distance, chunk_id', dims, question, filters, wanted);
+        GET DIAGNOSTICS found = ROW_COUNT;
+        IF found >= wanted THEN
+            RETURN;
+        END IF;
+    END IF;
+    -- The sum keeps the planner from the vector index, which would lose rows to the filter.
+    RETURN QUERY EXECUTE format(
+        'SELECT v.chunk_id, (v.embedding <=> %L::halfvec)::float8 + 0 AS distance
+         FROM rag_vectors v WHERE %s ORDER BY distance, v.chunk_id LIMIT %s', question, filters, wanted);
+END $_$;
+
+CREATE FUNCTION refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- The foreign keys above may empty their own columns; nothing else changes.
+    IF TG_OP = 'UPDATE'
+       AND (to_jsonb(NEW) - 'project_id' - 'actor_user_id')
+         = (to_jsonb(OLD) - 'project_id' - 'actor_user_id') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+END $$;
+
+CREATE FUNCTION remember_latest_run() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO job_latest (project_id, job_type, run_id)
+    VALUES (NEW.project_id, NEW.job_type, NEW.id)
+    ON CONFLICT (project_id, job_type) DO UPDATE SET run_id = excluded.run_id;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE account_scopes (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    scope_key text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE app_settings (
+    key text NOT NULL,
+    value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE app_users (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    username text NOT NULL,
+    email text,
+    role text DEFAULT 'pm'::text NOT NULL,
+    password_hash text NOT NULL,
+    from_settings boolean DEFAULT false NOT NULL,
+    password_changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT app_users_email_check CHECK ((length(email) <= 300)),
+    CONSTRAINT app_users_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'pm'::text, 'delivery_lead'::text, 'executor'::text, 'viewer'::text]))),
+    CONSTRAINT app_users_username_check CHECK (((length(username) >= 1) AND (length(username) <= 200)))
+);
+
+CREATE TABLE audit_events (
+    id bigint NOT NULL,
+    project_id uuid,
+    actor_user_id uuid,
+    actor_username text DEFAULT ''::text NOT NULL,
+    action text NOT NULL,
+    entity_type text DEFAULT ''::text NOT NULL,
+    entity_id text DEFAULT ''::text NOT NULL,
+    status text DEFAULT 'ok'::text NOT NULL,
+    request_id text,
+    idempotency_key text,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    evidence_refs jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT audit_events_action_check CHECK (((length(action) >= 1) AND (length(action) <= 200))),
+    CONSTRAINT audit_events_actor_username_check CHECK ((length(actor_username) <= 200)),
+    CONSTRAINT audit_events_entity_id_check CHECK ((length(entity_id) <= 200)),
+    CONSTRAINT audit_events_entity_type_check CHECK ((length(entity_type) <= 200)),
+    CONSTRAINT audit_events_status_check CHECK ((length(status) <= 50))
+);
+
+ALTER TABLE audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE connector_breakers (
+    project_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    host text NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    open_until timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE connector_connections (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    connector text NOT NULL,
+    display_name text DEFAULT ''::text NOT NULL,
+    base_url text NOT NULL,
+    external_account_id text NOT NULL,
+    credentials_enc bytea NOT NULL,
+    credential_hint text DEFAULT ''::text NOT NULL,
+    auth_kind text DEFAULT 'token'::text NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    mapping jsonb DEFAULT '{}'::jsonb NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    webhook_token_hash bytea,
+    webhook_secret_enc bytea,
+    webhook_secret_previous_enc bytea,
+    webhook_rotated_at timestamp with time zone,
+    enabled boolean DEFAULT true NOT NULL,
+    from_settings boolean DEFAULT false NOT NULL,
+    health text DEFAULT 'ok'::text NOT NULL,
+    health_reason text,
+    last_verified_at timestamp with time zone,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT connector_connections_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'loops'::text]))),
+    CONSTRAINT connector_connections_health_check CHECK ((health = ANY (ARRAY['ok'::text, 'degraded'::text, 'needs_attention'::text])))
+);
+
+CREATE TABLE connector_errors (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    connector text NOT NULL,
+    mode text DEFAULT 'http'::text NOT NULL,
+    stream text,
+    operation text DEFAULT 'sync'::text NOT NULL,
+    source_ref text,
+    error_kind text NOT NULL,
+    error_message text NOT NULL,
+    payload_json jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    occurrences integer DEFAULT 1 NOT NULL,
+    next_retry_at timestamp with time zone,
+    dedupe_key text NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT connector_errors_error_kind_check CHECK ((length(error_kind) <= 200)),
+    CONSTRAINT connector_errors_error_message_check CHECK ((length(error_message) <= 4000)),
+    CONSTRAINT connector_errors_operation_check CHECK ((length(operation) <= 200)),
+    CONSTRAINT connector_errors_source_ref_check CHECK ((length(source_ref) <= 500)),
+    CONSTRAINT connector_errors_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'retrying'::text, 'dead_letter'::text, 'resolved'::text])))
+);
+
+ALTER TABLE connector_errors ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME connector_errors_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE connector_streams (
+    project_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    stream text NOT NULL,
+    cursor_ts timestamp with time zone,
+    cursor_id text,
+    page_cursor jsonb,
+    backfill_state jsonb,
+    last_sweep_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    records_total bigint DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE connector_sync_state (
+    project_id uuid NOT NULL,
+    connector text NOT NULL,
+    mode text DEFAULT 'http'::text NOT NULL,
+    status text DEFAULT 'idle'::text NOT NULL,
+    cursor_ts timestamp with time zone,
+    cursor_id text,
+    page_cursor jsonb,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    retry_count integer DEFAULT 0 NOT NULL,
+    last_error_kind text,
+    last_error text,
+    run_id uuid,
+    meta jsonb DEFAULT '{}'::jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT connector_sync_state_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text]))),
+    CONSTRAINT connector_sync_state_last_error_check CHECK ((length(last_error) <= 2000)),
+    CONSTRAINT connector_sync_state_mode_check CHECK ((mode = ANY (ARRAY['http'::text, 'mcp'::text]))),
+    CONSTRAINT connector_sync_state_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'running'::text, 'ok'::text, 'partial'::text, 'failed'::text])))
+);
+
+CREATE TABLE cw_agents (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    account_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    name text,
+    email text,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE cw_attachments_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    account_id bigint NOT NULL,
+    message_global_id text NOT NULL,
+    conversation_global_id text,
+    content_type text,
+    file_name text,
+    file_size bigint,
+    file_url text,
+    thumb_url text,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE cw_contacts (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    name text,
+    email text,
+    phone_number text,
+    identifier text,
+    custom_attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone
+);
+
+CREATE TABLE cw_conversations (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    conversation_id bigint NOT NULL,
+    contact_global_id text,
+    inbox_id bigint,
+    status text,
+    assignee_id bigint,
+    assignee_name text,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    last_activity_at timestamp with time zone,
+    messages_read_to timestamp with time zone,
+    last_message_id bigint,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone
+);
+
+CREATE TABLE cw_inboxes_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    inbox_id bigint NOT NULL,
+    name text,
+    channel_type text,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE cw_messages (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    message_id bigint NOT NULL,
+    conversation_id bigint NOT NULL,
+    conversation_global_id text NOT NULL,
+    contact_global_id text,
+    sender_type text,
+    sender_id bigint,
+    sender_name text,
+    private boolean DEFAULT false NOT NULL,
+    message_type smallint,
+    direction text,
+    content text,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(content, NFKC)), 'ё'::text, 'е'::text)) STORED,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone,
+    updated_at timestamp with time zone,
+    CONSTRAINT cw_messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text, 'activity'::text, 'template'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
+
+CREATE TABLE embedding_models (
+    id smallint NOT NULL,
+    identity text NOT NULL,
+    dimensions integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT embedding_models_dimensions_check CHECK (((dimensions >= 8) AND (dimensions <= 4000)))
+);
+
+ALTER TABLE embedding_models ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME embedding_models_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE embedding_usage (
+    project_id uuid NOT NULL,
+    day date NOT NULL,
+    model_id smallint NOT NULL,
+    purpose text NOT NULL,
+    calls bigint DEFAULT 0 NOT NULL,
+    tokens bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT embedding_usage_purpose_check CHECK ((purpose = ANY (ARRAY['chunks'::text, 'query'::text])))
+);
+
+CREATE TABLE events (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    event_type text NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE idempotency_keys (
+    scope text NOT NULL,
+    actor text NOT NULL,
+    route text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    state text DEFAULT 'in_progress'::text NOT NULL,
+    status_code integer,
+    response jsonb,
+    locked_until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (now() + '24:00:00'::interval) NOT NULL,
+    CONSTRAINT idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 256))),
+    CONSTRAINT idempotency_keys_state_check CHECK ((state = ANY (ARRAY['in_progress'::text, 'done'::text])))
+);
+
+CREATE TABLE job_latest (
+    project_id uuid NOT NULL,
+    job_type text NOT NULL,
+    run_id uuid NOT NULL
+);
+
+CREATE TABLE job_runs (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    job_type text NOT NULL,
+    trigger text NOT NULL,
+    requested_by uuid,
+    requested_by_name text,
+    request_id text,
+    cascade_of uuid,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    claimed_by text,
+    claim_token uuid,
+    lease_until timestamp with time zone,
+    heartbeat_at timestamp with time zone,
+    cancel_requested boolean DEFAULT false NOT NULL,
+    run_again boolean DEFAULT false NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    processed_count bigint DEFAULT 0 NOT NULL,
+    result jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error_kind text,
+    error text,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    duration_ms bigint,
+    CONSTRAINT job_runs_error_check CHECK ((length(error) <= 4000)),
+    CONSTRAINT job_runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'partial'::text, 'failed'::text, 'cancelled'::text, 'dead'::text]))),
+    CONSTRAINT job_runs_trigger_check CHECK ((trigger = ANY (ARRAY['schedule'::text, 'cascade'::text, 'manual'::text, 'webhook'::text, 'retry'::text])))
+);
+
+CREATE TABLE lightrag_feedback (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    query_run_id bigint NOT NULL,
+    user_id uuid NOT NULL,
+    rating smallint NOT NULL,
+    comment text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lightrag_feedback_comment_check CHECK ((length(comment) <= 2000)),
+    CONSTRAINT lightrag_feedback_rating_check CHECK (((rating >= '-1'::integer) AND (rating <= 1)))
+);
+
+ALTER TABLE lightrag_feedback ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lightrag_feedback_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE lightrag_query_runs (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    user_id uuid,
+    created_by text,
+    query_text text NOT NULL,
+    mode text DEFAULT 'hybrid'::text NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    top_k integer NOT NULL,
+    chunk_hits integer NOT NULL,
+    source_hits integer NOT NULL,
+    evidence jsonb NOT NULL,
+    answer text NOT NULL,
+    quality_score numeric(5,2) NOT NULL,
+    source_diversity integer DEFAULT 0 NOT NULL,
+    cached boolean DEFAULT false NOT NULL,
+    degraded boolean DEFAULT false NOT NULL,
+    embedding_model_id smallint,
+    duration_ms integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lightrag_query_runs_answer_check CHECK ((length(answer) <= 10000)),
+    CONSTRAINT lightrag_query_runs_created_by_check CHECK ((length(created_by) <= 200)),
+    CONSTRAINT lightrag_query_runs_mode_check CHECK ((mode = ANY (ARRAY['hybrid'::text, 'vector'::text, 'keyword'::text]))),
+    CONSTRAINT lightrag_query_runs_query_text_check CHECK ((length(query_text) <= 4000))
+);
+
+ALTER TABLE lightrag_query_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lightrag_query_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE UNLOGGED TABLE login_attempts (
+    bucket text NOT NULL,
+    attempts integer NOT NULL,
+    window_ends_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE process_heartbeats (
+    process text NOT NULL,
+    kind text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL
+);
+
+CREATE TABLE project_assignments (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    assigned_at timestamp with time zone DEFAULT now() NOT NULL,
+    assigned_by uuid
+);
+
+CREATE TABLE project_counters (
+    project_id uuid NOT NULL,
+    name text NOT NULL,
+    value bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE projects (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_scope_id uuid NOT NULL,
+    name text NOT NULL,
+    phase text DEFAULT 'active'::text NOT NULL,
+    is_demo boolean DEFAULT false NOT NULL,
+    archived_at timestamp with time zone,
+    data_version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
+    CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
+);
+
+CREATE TABLE rag_chunks (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    source_type text NOT NULL,
+    source_pk text NOT NULL,
+    kind text DEFAULT 'text'::text NOT NULL,
+    chunk_index integer NOT NULL,
+    conversation_global_id text,
+    message_global_id text,
+    text text NOT NULL,
+    context text DEFAULT ''::text NOT NULL,
+    text_hash bytea NOT NULL,
+    content_tokens integer NOT NULL,
+    start_offset integer DEFAULT 0 NOT NULL,
+    end_offset integer DEFAULT 0 NOT NULL,
+    chunker_version smallint NOT NULL,
+    occurred_at timestamp with time zone,
+    embedding_status text DEFAULT 'pending'::text NOT NULL,
+    embedding_model_id smallint,
+    embedding_attempts integer DEFAULT 0 NOT NULL,
+    embedding_error text,
+    claim_token uuid,
+    claimed_by_run uuid,
+    lease_expires_at timestamp with time zone,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_embedded_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT rag_chunks_chunk_index_check CHECK ((chunk_index >= 0)),
+    CONSTRAINT rag_chunks_embedding_error_check CHECK ((length(embedding_error) <= 400)),
+    CONSTRAINT rag_chunks_embedding_status_check CHECK ((embedding_status = ANY (ARRAY['pending'::text, 'processing'::text, 'ready'::text, 'failed'::text]))),
+    CONSTRAINT rag_chunks_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'window'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.01');
+
+CREATE TABLE rag_vectors (
+    project_id uuid NOT NULL,
+    model_id smallint NOT NULL,
+    chunk_id uuid NOT NULL,
+    embedding halfvec NOT NULL,
+    source_type text NOT NULL,
+    occurred_at timestamp with time zone
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.01');
+ALTER TABLE ONLY rag_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+CREATE UNLOGGED TABLE rate_limits (
+    bucket text NOT NULL,
+    full_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE scheduled_jobs (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    job_type text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    cadence_seconds integer NOT NULL,
+    next_run_at timestamp with time zone NOT NULL,
+    last_run_at timestamp with time zone,
+    last_status text,
+    last_error text,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    paused_by text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT scheduled_jobs_cadence_seconds_check CHECK (((cadence_seconds >= 1) AND (cadence_seconds <= 31536000))),
+    CONSTRAINT scheduled_jobs_status_check CHECK ((status = ANY (ARRAY['active'::text, 'paused'::text, 'suspended'::text])))
+);
+
+CREATE TABLE schema_migrations (
+    filename text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE search_analytics (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    event_type text DEFAULT 'search'::text NOT NULL,
+    query text NOT NULL,
+    query_norm text NOT NULL,
+    query_run_id bigint,
+    result_count integer DEFAULT 0 NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    user_id uuid,
+    clicked_result_id text,
+    clicked_source_type text,
+    duration_ms integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT search_analytics_event_type_check CHECK ((event_type = ANY (ARRAY['search'::text, 'click'::text, 'suggestion'::text]))),
+    CONSTRAINT search_analytics_query_check CHECK ((length(query) <= 4000))
+);
+
+CREATE TABLE sessions (
+    token_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    csrf_secret text NOT NULL,
+    active_project_id uuid,
+    ip text,
+    user_agent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE ONLY account_scopes
+    ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY account_scopes
+    ADD CONSTRAINT account_scopes_scope_key_key UNIQUE (scope_key);
+
+ALTER TABLE ONLY app_settings
+    ADD CONSTRAINT app_settings_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY app_users
+    ADD CONSTRAINT app_users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY connector_breakers
+    ADD CONSTRAINT connector_breakers_pkey PRIMARY KEY (project_id, connection_id, host);
+
+ALTER TABLE ONLY connector_connections
+    ADD CONSTRAINT connector_connections_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY connector_connections
+    ADD CONSTRAINT connector_connections_project_id_connector_external_account_key UNIQUE (project_id, connector, external_account_id);
+
+ALTER TABLE ONLY connector_errors
+    ADD CONSTRAINT connector_errors_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY connector_streams
+    ADD CONSTRAINT connector_streams_pkey PRIMARY KEY (project_id, connection_id, stream);
+
+ALTER TABLE ONLY connector_sync_state
+    ADD CONSTRAINT connector_sync_state_pkey PRIMARY KEY (project_id, connector);
+
+ALTER TABLE ONLY cw_agents
+    ADD CONSTRAINT cw_agents_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_agents
+    ADD CONSTRAINT cw_agents_project_id_account_id_agent_id_key UNIQUE (project_id, account_id, agent_id);
+
+ALTER TABLE ONLY cw_attachments_raw
+    ADD CONSTRAINT cw_attachments_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_contacts
+    ADD CONSTRAINT cw_contacts_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_contacts
+    ADD CONSTRAINT cw_contacts_project_id_account_id_contact_id_key UNIQUE (project_id, account_id, contact_id);
+
+ALTER TABLE ONLY cw_conversations
+    ADD CONSTRAINT cw_conversations_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_conversations
+    ADD CONSTRAINT cw_conversations_project_id_account_id_conversation_id_key UNIQUE (project_id, account_id, conversation_id);
+
+ALTER TABLE ONLY cw_inboxes_raw
+    ADD CONSTRAINT cw_inboxes_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_inboxes_raw
+    ADD CONSTRAINT cw_inboxes_raw_project_id_account_id_inbox_id_key UNIQUE (project_id, account_id, inbox_id);
+
+ALTER TABLE ONLY cw_messages
+    ADD CONSTRAINT cw_messages_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY cw_messages
+    ADD CONSTRAINT cw_messages_project_id_account_id_message_id_key UNIQUE (project_id, account_id, message_id);
+
+ALTER TABLE ONLY embedding_models
+    ADD CONSTRAINT embedding_models_identity_key UNIQUE (identity);
+
+ALTER TABLE ONLY embedding_models
+    ADD CONSTRAINT embedding_models_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY embedding_usage
+    ADD CONSTRAINT embedding_usage_pkey PRIMARY KEY (project_id, day, model_id, purpose);
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, actor, route, key);
+
+ALTER TABLE ONLY job_latest
+    ADD CONSTRAINT job_latest_pkey PRIMARY KEY (project_id, job_type);
+
+ALTER TABLE ONLY job_runs
+    ADD CONSTRAINT job_runs_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY lightrag_feedback
+    ADD CONSTRAINT lightrag_feedback_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY lightrag_feedback
+    ADD CONSTRAINT lightrag_feedback_project_id_query_run_id_user_id_key UNIQUE (project_id, query_run_id, user_id);
+
+ALTER TABLE ONLY lightrag_query_runs
+    ADD CONSTRAINT lightrag_query_runs_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY login_attempts
+    ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (bucket);
+
+ALTER TABLE ONLY process_heartbeats
+    ADD CONSTRAINT process_heartbeats_pkey PRIMARY KEY (process);
+
+ALTER TABLE ONLY project_assignments
+    ADD CONSTRAINT project_assignments_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY project_assignments
+    ADD CONSTRAINT project_assignments_project_id_user_id_key UNIQUE (project_id, user_id);
+
+ALTER TABLE ONLY project_counters
+    ADD CONSTRAINT project_counters_pkey PRIMARY KEY (project_id, name);
+
+ALTER TABLE ONLY projects
+    ADD CONSTRAINT projects_id_account_scope_id_key UNIQUE (id, account_scope_id);
+
+ALTER TABLE ONLY projects
+    ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY rag_chunks
+    ADD CONSTRAINT rag_chunks_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY rag_chunks
+    ADD CONSTRAINT rag_chunks_project_id_source_type_source_pk_kind_chunk_inde_key UNIQUE (project_id, source_type, source_pk, kind, chunk_index);
+
+ALTER TABLE ONLY rag_vectors
+    ADD CONSTRAINT rag_vectors_pkey PRIMARY KEY (project_id, model_id, chunk_id);
+
+ALTER TABLE ONLY rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (bucket);
+
+ALTER TABLE ONLY scheduled_jobs
+    ADD CONSTRAINT scheduled_jobs_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY scheduled_jobs
+    ADD CONSTRAINT scheduled_jobs_project_id_job_type_key UNIQUE (project_id, job_type);
+
+ALTER TABLE ONLY schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (filename);
+
+ALTER TABLE ONLY search_analytics
+    ADD CONSTRAINT search_analytics_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
+
+CREATE UNIQUE INDEX app_users_email ON app_users USING btree (lower(email)) WHERE (email IS NOT NULL);
+
+CREATE UNIQUE INDEX app_users_username ON app_users USING btree (lower(username));
+
+CREATE INDEX audit_events_action ON audit_events USING btree (action, created_at DESC, id DESC);
+
+CREATE INDEX audit_events_project ON audit_events USING btree (project_id, created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX connector_connections_webhook ON connector_connections USING btree (webhook_token_hash) WHERE (webhook_token_hash IS NOT NULL);
+
+CREATE UNIQUE INDEX connector_connections_whole ON connector_connections USING btree (connector, base_url, external_account_id) WHERE ((filters = '{}'::jsonb) AND enabled);
+
+CREATE INDEX connector_errors_due ON connector_errors USING btree (next_retry_at) WHERE (status = ANY (ARRAY['pending'::text, 'retrying'::text]));
+
+CREATE INDEX connector_errors_newest ON connector_errors USING btree (project_id, updated_at DESC, id DESC);
+
+CREATE UNIQUE INDEX connector_errors_open ON connector_errors USING btree (project_id, connector, dedupe_key) WHERE (status <> 'resolved'::text);
+
+CREATE INDEX cw_attachments_message ON cw_attachments_raw USING btree (project_id, message_global_id);
+
+CREATE INDEX cw_contacts_email ON cw_contacts USING btree (project_id, lower(email)) WHERE (email IS NOT NULL);
+
+CREATE INDEX cw_contacts_newest ON cw_contacts USING btree (project_id, updated_at DESC NULLS LAST, id DESC);
+
+CREATE INDEX cw_conversations_contact ON cw_conversations USING btree (project_id, contact_global_id);
+
+CREATE INDEX cw_conversations_newest ON cw_conversations USING btree (project_id, COALESCE(updated_at, created_at) DESC, id DESC);
+
+CREATE INDEX cw_messages_contact ON cw_messages USING btree (project_id, contact_global_id);
+
+CREATE INDEX cw_messages_conversation ON cw_messages USING btree (project_id, conversation_global_id, created_at DESC, id DESC);
+
+CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, created_at DESC NULLS LAST, id DESC);
+
+CREATE INDEX cw_messages_words ON cw_messages USING gin (search_text gin_trgm_ops) WHERE (deleted_at IS NULL);
+
+CREATE INDEX events_age ON events USING btree (created_at);
+
+CREATE INDEX events_by_id ON events USING btree (id);
+
+CREATE INDEX idempotency_keys_expired ON idempotency_keys USING btree (expires_at);
+
+CREATE UNIQUE INDEX job_runs_alive ON job_runs USING btree (project_id, job_type) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+CREATE INDEX job_runs_history ON job_runs USING btree (project_id, queued_at DESC, id DESC);
+
+CREATE INDEX job_runs_leases ON job_runs USING btree (lease_until) WHERE (status = 'running'::text);
+
+CREATE INDEX job_runs_newest ON job_runs USING btree (project_id, job_type, queued_at DESC, id DESC);
+
+CREATE INDEX job_runs_queued ON job_runs USING btree (not_before, queued_at) WHERE (status = 'queued'::text);
+
+CREATE INDEX lightrag_query_runs_newest ON lightrag_query_runs USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX project_assignments_user ON project_assignments USING btree (user_id, project_id);
+
+CREATE UNIQUE INDEX projects_name ON projects USING btree (account_scope_id, lower(name)) WHERE (archived_at IS NULL);
+
+CREATE INDEX projects_newest ON projects USING btree (created_at DESC, id DESC);
+
+CREATE INDEX rag_chunks_conversation ON rag_chunks USING btree (project_id, conversation_global_id, id);
+
+CREATE INDEX rag_chunks_failed ON rag_chunks USING btree (project_id, updated_at DESC, id) WHERE (embedding_status = 'failed'::text);
+
+CREATE INDEX rag_chunks_leases ON rag_chunks USING btree (project_id, lease_expires_at) WHERE (embedding_status = 'processing'::text);
+
+CREATE INDEX rag_chunks_pending ON rag_chunks USING btree (project_id, next_attempt_at, created_at, id) WHERE (embedding_status = 'pending'::text);
+
+CREATE INDEX scheduled_jobs_due ON scheduled_jobs USING btree (next_run_at) WHERE (status = 'active'::text);
+
+CREATE INDEX search_analytics_newest ON search_analytics USING btree (project_id, event_type, created_at DESC, id);
+
+CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
+
+CREATE INDEX sessions_user ON sessions USING btree (user_id, last_seen_at DESC);
+
+CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER cw_contacts_counted_d AFTER DELETE ON cw_contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('contacts', '', 'live');
+
+CREATE TRIGGER cw_contacts_counted_i AFTER INSERT ON cw_contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('contacts', '', 'live');
+
+CREATE TRIGGER cw_contacts_counted_u AFTER UPDATE ON cw_contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('contacts', '', 'live');
+
+CREATE TRIGGER cw_conversations_counted_d AFTER DELETE ON cw_conversations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('conversations', '', 'live');
+
+CREATE TRIGGER cw_conversations_counted_i AFTER INSERT ON cw_conversations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('conversations', '', 'live');
+
+CREATE TRIGGER cw_conversations_counted_u AFTER UPDATE ON cw_conversations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('conversations', '', 'live');
+
+CREATE TRIGGER cw_messages_counted_d AFTER DELETE ON cw_messages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('messages', '', 'live');
+
+CREATE TRIGGER cw_messages_counted_i AFTER INSERT ON cw_messages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('messages', '', 'live');
+
+CREATE TRIGGER cw_messages_counted_u AFTER UPDATE ON cw_messages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('messages', '', 'live');
+
+CREATE TRIGGER job_runs_latest AFTER INSERT ON job_runs FOR EACH ROW EXECUTE FUNCTION remember_latest_run();
+
+CREATE TRIGGER rag_chunks_counted_d AFTER DELETE ON rag_chunks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
+
+CREATE TRIGGER rag_chunks_counted_i AFTER INSERT ON rag_chunks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
+
+CREATE TRIGGER rag_chunks_counted_u AFTER UPDATE ON rag_chunks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
+
+CREATE TRIGGER rag_vectors_counted_d AFTER DELETE ON rag_vectors REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
+
+CREATE TRIGGER rag_vectors_counted_i AFTER INSERT ON rag_vectors REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
+
+CREATE TRIGGER rag_vectors_counted_u AFTER UPDATE ON rag_vectors REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
+
+ALTER TABLE ONLY audit_events
+    ADD CONSTRAINT audit_events_actor_user_id_fkey FOREIGN KEY (actor_user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY audit_events
+    ADD CONSTRAINT audit_events_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY connector_breakers
+    ADD CONSTRAINT connector_breakers_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY connector_connections
+    ADD CONSTRAINT connector_connections_created_by_fkey FOREIGN KEY (created_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY connector_connections
+    ADD CONSTRAINT connector_connections_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY connector_errors
+    ADD CONSTRAINT connector_errors_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY connector_streams
+    ADD CONSTRAINT connector_streams_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY connector_sync_state
+    ADD CONSTRAINT connector_sync_state_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_agents
+    ADD CONSTRAINT cw_agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_attachments_raw
+    ADD CONSTRAINT cw_attachments_raw_project_id_conversation_global_id_fkey FOREIGN KEY (project_id, conversation_global_id) REFERENCES cw_conversations(project_id, id) ON DELETE SET NULL (conversation_global_id);
+
+ALTER TABLE ONLY cw_attachments_raw
+    ADD CONSTRAINT cw_attachments_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_attachments_raw
+    ADD CONSTRAINT cw_attachments_raw_project_id_message_global_id_fkey FOREIGN KEY (project_id, message_global_id) REFERENCES cw_messages(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_contacts
+    ADD CONSTRAINT cw_contacts_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_conversations
+    ADD CONSTRAINT cw_conversations_project_id_contact_global_id_fkey FOREIGN KEY (project_id, contact_global_id) REFERENCES cw_contacts(project_id, id);
+
+ALTER TABLE ONLY cw_conversations
+    ADD CONSTRAINT cw_conversations_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_inboxes_raw
+    ADD CONSTRAINT cw_inboxes_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cw_messages
+    ADD CONSTRAINT cw_messages_project_id_contact_global_id_fkey FOREIGN KEY (project_id, contact_global_id) REFERENCES cw_contacts(project_id, id);
+
+ALTER TABLE ONLY cw_messages
+    ADD CONSTRAINT cw_messages_project_id_conversation_global_id_fkey FOREIGN KEY (project_id, conversation_global_id) REFERENCES cw_conversations(project_id, id);
+
+ALTER TABLE ONLY cw_messages
+    ADD CONSTRAINT cw_messages_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY embedding_usage
+    ADD CONSTRAINT embedding_usage_model_id_fkey FOREIGN KEY (model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY embedding_usage
+    ADD CONSTRAINT embedding_usage_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY events
+    ADD CONSTRAINT events_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY job_latest
+    ADD CONSTRAINT job_latest_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY job_latest
+    ADD CONSTRAINT job_latest_project_id_run_id_fkey FOREIGN KEY (project_id, run_id) REFERENCES job_runs(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY job_runs
+    ADD CONSTRAINT job_runs_project_id_cascade_of_fkey FOREIGN KEY (project_id, cascade_of) REFERENCES job_runs(project_id, id) ON DELETE SET NULL (cascade_of);
+
+ALTER TABLE ONLY job_runs
+    ADD CONSTRAINT job_runs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY job_runs
+    ADD CONSTRAINT job_runs_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY lightrag_feedback
+    ADD CONSTRAINT lightrag_feedback_project_id_query_run_id_fkey FOREIGN KEY (project_id, query_run_id) REFERENCES lightrag_query_runs(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lightrag_feedback
+    ADD CONSTRAINT lightrag_feedback_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lightrag_query_runs
+    ADD CONSTRAINT lightrag_query_runs_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY lightrag_query_runs
+    ADD CONSTRAINT lightrag_query_runs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lightrag_query_runs
+    ADD CONSTRAINT lightrag_query_runs_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY project_assignments
+    ADD CONSTRAINT project_assignments_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY project_assignments
+    ADD CONSTRAINT project_assignments_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY project_assignments
+    ADD CONSTRAINT project_assignments_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY project_counters
+    ADD CONSTRAINT project_counters_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY projects
+    ADD CONSTRAINT projects_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY rag_chunks
+    ADD CONSTRAINT rag_chunks_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY rag_chunks
+    ADD CONSTRAINT rag_chunks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY rag_vectors
+    ADD CONSTRAINT rag_vectors_model_id_fkey FOREIGN KEY (model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY rag_vectors
+    ADD CONSTRAINT rag_vectors_project_id_chunk_id_fkey FOREIGN KEY (project_id, chunk_id) REFERENCES rag_chunks(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY scheduled_jobs
+    ADD CONSTRAINT scheduled_jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY search_analytics
+    ADD CONSTRAINT search_analytics_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY search_analytics
+    ADD CONSTRAINT search_analytics_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_active_project_id_fkey FOREIGN KEY (active_project_id) REFERENCES projects(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY sessions
+    ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE CASCADE;

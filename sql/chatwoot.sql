@@ -1,0 +1,123 @@
+-- Chatwoot: rows as pages bring them. Every upsert takes one JSON array and leaves unchanged rows alone.
+
+-- name: upsert_inboxes(project_id, connection_id, rows)!
+INSERT INTO cw_inboxes_raw AS t (project_id, connection_id, id, account_id, inbox_id, name, channel_type, content_hash)
+SELECT :project_id, :connection_id, r.id, r.account_id, r.inbox_id, r.name, r.channel_type, decode(r.content_hash, 'hex')
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, inbox_id bigint, name text, channel_type text, content_hash text)
+ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, channel_type = excluded.channel_type,
+    content_hash = excluded.content_hash, last_seen_at = now(), updated_at = now(), deleted_at = NULL
+WHERE t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL;
+
+-- name: upsert_agents(project_id, rows)!
+INSERT INTO cw_agents AS t (project_id, id, account_id, agent_id, name, email)
+SELECT :project_id, r.id, r.account_id, r.agent_id, r.name, r.email
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, agent_id bigint, name text, email text)
+ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, last_seen_at = now()
+WHERE (t.name, t.email) IS DISTINCT FROM (excluded.name, excluded.email);
+
+-- name: upsert_contacts(project_id, connection_id, rows)!
+-- Field by field: what is newer and not empty wins, and a thinner reading never empties anything.
+INSERT INTO cw_contacts AS t (project_id, connection_id, id, account_id, contact_id, name, email, phone_number,
+                              identifier, custom_attributes, content_hash, source_created_at, source_updated_at, updated_at)
+SELECT :project_id, :connection_id, r.id, r.account_id, r.contact_id, r.name, r.email, r.phone_number,
+       r.identifier, coalesce(r.custom_attributes, '{}'), ''::bytea, r.source_created_at, r.updated_at, r.updated_at
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, contact_id bigint, name text, email text,
+     phone_number text, identifier text, custom_attributes jsonb, source_created_at timestamptz, updated_at timestamptz)
+ON CONFLICT (project_id, id) DO UPDATE SET
+    name = coalesce(excluded.name, t.name), email = coalesce(excluded.email, t.email),
+    phone_number = coalesce(excluded.phone_number, t.phone_number),
+    identifier = coalesce(excluded.identifier, t.identifier),
+    custom_attributes = t.custom_attributes || excluded.custom_attributes,
+    source_created_at = coalesce(t.source_created_at, excluded.source_created_at),
+    source_updated_at = greatest(t.source_updated_at, excluded.source_updated_at),
+    updated_at = greatest(t.updated_at, excluded.updated_at), last_seen_at = now(), deleted_at = NULL
+WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
+  AND (coalesce(excluded.name, t.name), coalesce(excluded.email, t.email),
+       coalesce(excluded.phone_number, t.phone_number), coalesce(excluded.identifier, t.identifier),
+       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at))
+      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at);
+
+-- name: upsert_conversations(project_id, connection_id, rows)!
+-- The content hash is left for mark_read: until the messages are read too, the conversation is not done.
+INSERT INTO cw_conversations AS t (project_id, connection_id, id, account_id, conversation_id, contact_global_id, inbox_id,
+        status, assignee_id, assignee_name, labels, data, content_hash, last_activity_at, source_created_at,
+        source_updated_at, updated_at)
+SELECT :project_id, :connection_id, r.id, r.account_id, r.conversation_id, r.contact_global_id, r.inbox_id, r.status,
+       r.assignee_id, r.assignee_name, coalesce(r.labels, '{}'), r.data, ''::bytea, r.last_activity_at,
+       r.source_created_at, r.source_updated_at, coalesce(r.last_activity_at, r.source_updated_at, r.source_created_at)
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, conversation_id bigint, contact_global_id text,
+     inbox_id bigint, status text, assignee_id bigint, assignee_name text, labels text[], data jsonb, content_hash text,
+     last_activity_at timestamptz, source_created_at timestamptz, source_updated_at timestamptz)
+ON CONFLICT (project_id, id) DO UPDATE SET
+    contact_global_id = coalesce(excluded.contact_global_id, t.contact_global_id), inbox_id = excluded.inbox_id,
+    status = excluded.status, assignee_id = excluded.assignee_id, assignee_name = excluded.assignee_name,
+    labels = excluded.labels, data = excluded.data, last_activity_at = excluded.last_activity_at,
+    source_updated_at = excluded.source_updated_at, updated_at = excluded.updated_at,
+    last_seen_at = now(), deleted_at = NULL
+WHERE (t.status, t.assignee_id, t.assignee_name, t.labels, t.data, t.last_activity_at, t.source_updated_at, t.inbox_id)
+      IS DISTINCT FROM (excluded.status, excluded.assignee_id, excluded.assignee_name, excluded.labels, excluded.data,
+                        excluded.last_activity_at, excluded.source_updated_at, excluded.inbox_id)
+   OR t.deleted_at IS NOT NULL;
+
+-- name: mark_read(project_id, rows)!
+-- Conversations whose messages were read to the end, and by which reading that was.
+UPDATE cw_conversations t
+SET messages_read_to = coalesce(r.last_activity_at, now()), content_hash = decode(r.content_hash, 'hex'),
+    last_message_id = (SELECT max(m.message_id) FROM cw_messages m
+                       WHERE m.project_id = t.project_id AND m.conversation_global_id = t.id)
+FROM jsonb_to_recordset(:rows) AS r(id text, content_hash text, last_activity_at timestamptz, read boolean)
+WHERE t.project_id = :project_id AND t.id = r.id AND r.read
+  AND (t.content_hash <> decode(r.content_hash, 'hex') OR t.messages_read_to IS NULL);
+
+-- name: stored_conversations(project_id, ids)
+SELECT c.id, encode(c.content_hash, 'hex') AS content_hash, c.messages_read_to, recent.id - 1 AS reread_after
+FROM cw_conversations c
+LEFT JOIN LATERAL (
+    SELECT min(message_id) AS id FROM (
+        SELECT m.message_id FROM cw_messages m
+        WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id
+        ORDER BY m.created_at DESC, m.id DESC LIMIT 20) newest
+) recent ON true
+WHERE c.project_id = :project_id AND c.id = ANY(:ids)
+ORDER BY c.id;
+
+-- name: upsert_messages(project_id, connection_id, rows)
+-- Answers the messages that are new or changed. A deleted one keeps its place and loses its content.
+INSERT INTO cw_messages AS t (project_id, connection_id, id, account_id, message_id, conversation_id,
+        conversation_global_id, contact_global_id, sender_type, sender_id, sender_name, private, message_type,
+        direction, content, data, content_hash, source_created_at, source_updated_at, deleted_at, created_at, updated_at)
+SELECT :project_id, :connection_id, r.id, r.account_id, r.message_id, r.conversation_id, r.conversation_global_id,
+       coalesce(r.contact_global_id, c.contact_global_id), r.sender_type, r.sender_id, r.sender_name, r.private,
+       r.message_type, r.direction, r.content, r.data, decode(r.content_hash, 'hex'), r.created_at, r.source_updated_at,
+       CASE WHEN r.deleted THEN now() END, r.created_at, coalesce(r.source_updated_at, r.created_at)
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, message_id bigint, conversation_id bigint,
+     conversation_global_id text, contact_global_id text, sender_type text, sender_id bigint, sender_name text,
+     private boolean, message_type smallint, direction text, content text, data jsonb, content_hash text,
+     created_at timestamptz, source_updated_at timestamptz, deleted boolean)
+JOIN cw_conversations c ON c.project_id = :project_id AND c.id = r.conversation_global_id
+ON CONFLICT (project_id, id) DO UPDATE SET
+    content = excluded.content, private = excluded.private, message_type = excluded.message_type,
+    direction = excluded.direction, sender_type = excluded.sender_type, sender_id = excluded.sender_id,
+    sender_name = excluded.sender_name, data = excluded.data, content_hash = excluded.content_hash,
+    source_updated_at = excluded.source_updated_at, last_seen_at = now(),
+    deleted_at = CASE WHEN excluded.deleted_at IS NULL THEN NULL ELSE coalesce(t.deleted_at, now()) END,
+    updated_at = CASE WHEN t.content IS DISTINCT FROM excluded.content THEN now() ELSE t.updated_at END
+WHERE t.content_hash <> excluded.content_hash
+RETURNING t.id;
+
+-- name: upsert_attachments(project_id, rows)!
+INSERT INTO cw_attachments_raw AS t (project_id, id, account_id, message_global_id, conversation_global_id, content_type,
+                                     file_name, file_size, file_url, thumb_url)
+SELECT :project_id, r.id, r.account_id, r.message_global_id, r.conversation_global_id, r.content_type, r.file_name,
+       r.file_size, r.file_url, r.thumb_url
+FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, message_global_id text, conversation_global_id text,
+     content_type text, file_name text, file_size bigint, file_url text, thumb_url text)
+ON CONFLICT (project_id, id) DO UPDATE SET content_type = excluded.content_type, file_name = excluded.file_name,
+    file_size = excluded.file_size, file_url = excluded.file_url, thumb_url = excluded.thumb_url, updated_at = now()
+WHERE (t.content_type, t.file_name, t.file_size, t.file_url, t.thumb_url)
+      IS DISTINCT FROM (excluded.content_type, excluded.file_name, excluded.file_size, excluded.file_url, excluded.thumb_url);
+
+-- name: drop_attachments_of_deleted(project_id, message_ids)!
+DELETE FROM cw_attachments_raw a USING cw_messages m
+WHERE a.project_id = :project_id AND a.message_global_id = ANY(:message_ids)
+  AND m.project_id = a.project_id AND m.id = a.message_global_id AND m.deleted_at IS NOT NULL;

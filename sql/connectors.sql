@@ -1,0 +1,161 @@
+-- Connections, the places of their streams, their errors and their state.
+
+-- name: find_connection(project_id, connector)^
+SELECT * FROM connector_connections
+WHERE project_id = :project_id AND connector = :connector AND enabled
+ORDER BY created_at, id LIMIT 1;
+
+-- name: list_connections(project_id)
+SELECT id, connector, display_name, base_url, external_account_id, credential_hint, enabled, from_settings,
+       health, health_reason, last_verified_at, created_at, updated_at
+FROM connector_connections WHERE project_id = :project_id
+ORDER BY connector, created_at, id;
+
+-- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, from_settings, created_by)^
+-- A new connection; for a known account a new token and a clean bill of health.
+INSERT INTO connector_connections AS c (project_id, connector, base_url, external_account_id, credentials_enc,
+                                        credential_hint, display_name, from_settings, created_by)
+VALUES (:project_id, :connector, :base_url, :external_account_id, :credentials_enc,
+        :credential_hint, :display_name, :from_settings, :created_by)
+ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
+    SET base_url = excluded.base_url, credentials_enc = excluded.credentials_enc,
+        credential_hint = excluded.credential_hint, display_name = excluded.display_name,
+        from_settings = excluded.from_settings, enabled = true,
+        health = 'ok', health_reason = NULL, updated_at = now()
+RETURNING *;
+
+-- name: set_health(project_id, connection_id, health, reason)!
+UPDATE connector_connections SET health = :health, health_reason = :reason, updated_at = now()
+WHERE project_id = :project_id AND id = :connection_id
+  AND (health, coalesce(health_reason, '')) IS DISTINCT FROM (:health::text, coalesce(:reason::text, ''));
+
+-- name: mark_verified(project_id, connection_id)!
+UPDATE connector_connections SET last_verified_at = now(), health = 'ok', health_reason = NULL, updated_at = now()
+WHERE project_id = :project_id AND id = :connection_id;
+
+-- name: load_place(project_id, connection_id, stream)^
+SELECT cursor_ts, cursor_id, page_cursor, last_sweep_at FROM connector_streams
+WHERE project_id = :project_id AND connection_id = :connection_id AND stream = :stream;
+
+-- name: save_place(project_id, connection_id, stream, cursor_ts, cursor_id, page_cursor, records, finished, swept)!
+INSERT INTO connector_streams AS s (project_id, connection_id, stream, cursor_ts, cursor_id, page_cursor,
+                                    records_total, last_success_at, last_sweep_at)
+VALUES (:project_id, :connection_id, :stream, :cursor_ts, :cursor_id, :page_cursor,
+        :records, CASE WHEN :finished THEN now() END, CASE WHEN :swept THEN now() END)
+ON CONFLICT (project_id, connection_id, stream) DO UPDATE SET
+    -- A cursor never goes back, and an empty reading never empties it.
+    cursor_ts = greatest(s.cursor_ts, excluded.cursor_ts),
+    cursor_id = coalesce(excluded.cursor_id, s.cursor_id),
+    page_cursor = excluded.page_cursor, records_total = s.records_total + excluded.records_total,
+    last_success_at = coalesce(excluded.last_success_at, s.last_success_at),
+    last_sweep_at = coalesce(excluded.last_sweep_at, s.last_sweep_at), updated_at = now();
+
+-- name: newest_cursor(project_id, connection_id)^
+SELECT cursor_ts, cursor_id FROM connector_streams
+WHERE project_id = :project_id AND connection_id = :connection_id AND cursor_ts IS NOT NULL
+ORDER BY cursor_ts DESC, stream LIMIT 1;
+
+-- name: breaker_state(project_id, connection_id, host)^
+SELECT failures, greatest(0, extract(epoch FROM open_until - now())) AS open_seconds
+FROM connector_breakers
+WHERE project_id = :project_id AND connection_id = :connection_id AND host = :host;
+
+-- name: breaker_failed(project_id, connection_id, host, limit, seconds)!
+INSERT INTO connector_breakers AS b (project_id, connection_id, host, failures)
+VALUES (:project_id, :connection_id, :host, 1)
+ON CONFLICT (project_id, connection_id, host) DO UPDATE SET
+    failures = b.failures + 1, updated_at = now(),
+    open_until = CASE WHEN b.failures + 1 >= :limit THEN now() + make_interval(secs => :seconds) ELSE b.open_until END;
+
+-- name: breaker_succeeded(project_id, connection_id, host)!
+UPDATE connector_breakers SET failures = 0, open_until = NULL, updated_at = now()
+WHERE project_id = :project_id AND connection_id = :connection_id AND host = :host AND failures > 0;
+
+-- name: register_error(project_id, connector, stream, error_kind, error_message, source_ref, payload, dedupe_key, max_attempts, permanent, counts, delay, base_seconds, cap_seconds, jitter)!
+-- One open row a fault. The nth failure waits base * 2^(n-1) seconds, scattered by a fifth; the last
+-- one, or one that waiting does not mend, is a dead letter.
+INSERT INTO connector_errors AS e (project_id, connector, stream, error_kind, error_message, source_ref,
+                                   payload_json, dedupe_key, status, next_retry_at)
+VALUES (:project_id, :connector, :stream, :error_kind, :error_message, :source_ref, :payload, :dedupe_key,
+        CASE WHEN :permanent OR :max_attempts <= 1 THEN 'dead_letter' ELSE 'pending' END,
+        CASE WHEN :permanent THEN NULL
+             ELSE now() + make_interval(secs => coalesce(:delay::float8, :base_seconds * :jitter::float8)) END)
+ON CONFLICT (project_id, connector, dedupe_key) WHERE status <> 'resolved' DO UPDATE SET
+    attempt = e.attempt + CASE WHEN :counts THEN 1 ELSE 0 END, occurrences = e.occurrences + 1,
+    error_message = excluded.error_message, payload_json = excluded.payload_json, updated_at = now(),
+    status = CASE WHEN e.status = 'dead_letter' OR :permanent OR (:counts AND e.attempt + 1 >= :max_attempts)
+                  THEN 'dead_letter' ELSE 'retrying' END,
+    next_retry_at = CASE WHEN e.status = 'dead_letter' OR :permanent THEN NULL
+        ELSE now() + make_interval(secs => coalesce(:delay::float8,
+            least(:cap_seconds, :base_seconds * 2 ^ least(e.attempt, 20)) * :jitter::float8)) END;
+
+-- name: resolve_errors(project_id, connector, streams)!
+-- The streams that were read without a fault; records in quarantine stay for a person.
+UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
+WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
+  AND error_kind <> 'record_invalid' AND (stream IS NULL OR stream = ANY(:streams));
+
+-- name: reopen_errors(project_id, connector)!
+-- A changed connection gives what only a change could mend another chance.
+UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now(), updated_at = now()
+WHERE project_id = :project_id AND connector = :connector AND status = 'dead_letter'
+  AND error_kind <> 'record_invalid';
+
+-- name: due_errors(project_id)
+-- Connectors with an error whose time has come.
+SELECT connector, count(*) AS due FROM connector_errors
+WHERE project_id = :project_id AND status IN ('pending', 'retrying') AND next_retry_at <= now()
+GROUP BY connector ORDER BY connector;
+
+-- name: list_errors(project_id, status, most)
+SELECT id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
+       next_retry_at, status, payload_json, first_seen_at, created_at, updated_at, resolved_at
+FROM connector_errors
+WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
+ORDER BY updated_at DESC, id DESC LIMIT :most;
+
+-- name: begin_state(project_id, connector, run_id)!
+INSERT INTO connector_sync_state (project_id, connector, status, last_attempt_at, run_id)
+VALUES (:project_id, :connector, 'running', now(), :run_id)
+ON CONFLICT (project_id, connector) DO UPDATE
+    SET status = 'running', last_attempt_at = now(), run_id = excluded.run_id, updated_at = now();
+
+-- name: end_state(project_id, connector, status, cursor_ts, cursor_id, error_kind, error, meta)!
+UPDATE connector_sync_state SET
+    status = :status, updated_at = now(), meta = :meta,
+    cursor_ts = coalesce(:cursor_ts, cursor_ts), cursor_id = coalesce(:cursor_id, cursor_id),
+    last_success_at = CASE WHEN :status IN ('ok', 'partial') THEN now() ELSE last_success_at END,
+    retry_count = CASE WHEN :status = 'failed' THEN retry_count + 1 ELSE 0 END,
+    last_error_kind = :error_kind, last_error = left(:error, 2000)
+WHERE project_id = :project_id AND connector = :connector;
+
+-- name: states(project_id)
+-- Every connector, also those that never ran; a run whose lease ended is not running any more.
+SELECT k.connector, coalesce(s.mode, 'http') AS mode,
+       CASE WHEN s.status = 'running' AND NOT EXISTS (
+                SELECT FROM job_runs r WHERE r.project_id = s.project_id AND r.id = s.run_id
+                  AND r.status IN ('queued', 'running'))
+            THEN 'failed' ELSE coalesce(s.status, 'idle') END AS status,
+       s.status = 'running' AS was_running,
+       s.cursor_ts, s.cursor_id, s.page_cursor, s.last_success_at, s.last_attempt_at,
+       coalesce(s.retry_count, 0) AS retry_count, s.last_error, s.last_error_kind,
+       coalesce(s.meta, '{}') AS meta, s.updated_at,
+       extract(epoch FROM now() - s.last_success_at)::float8 AS lag_seconds,
+       (SELECT min(least(e.next_retry_at, j.next_run_at)) FROM scheduled_jobs j
+            LEFT JOIN connector_errors e ON e.project_id = j.project_id AND e.connector = k.connector
+                AND e.status IN ('pending', 'retrying')
+        WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle' AND j.status = 'active') AS next_run_at,
+       (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
+          AND e.status <> 'resolved') AS open_errors,
+       (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
+          AND e.status = 'dead_letter') AS dead_letters,
+       (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = :project_id
+          AND e.connector = k.connector AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid') AS failing_since,
+       c.id AS connection_id, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url
+FROM (VALUES ('attio'), ('chatwoot'), ('linear')) AS k(connector)
+LEFT JOIN connector_sync_state s ON s.project_id = :project_id AND s.connector = k.connector
+LEFT JOIN LATERAL (
+    SELECT * FROM connector_connections c
+    WHERE c.project_id = :project_id AND c.connector = k.connector AND c.enabled
+    ORDER BY c.created_at, c.id LIMIT 1) c ON true
+ORDER BY k.connector;

@@ -1,0 +1,162 @@
+-- Chunks and their vectors.
+
+-- name: messages_to_index(project_id, message_ids)
+-- The text of messages, and the end of what was said before: an answer is often told by its question,
+-- so that is embedded with it.
+SELECT m.id, m.conversation_global_id, m.content, m.created_at, m.sender_name,
+       (m.deleted_at IS NULL AND NOT m.private AND m.direction IN ('inbound', 'outbound')) IS TRUE AS indexable,
+       (SELECT right(p.content, 200) FROM cw_messages p
+        WHERE p.project_id = m.project_id AND p.conversation_global_id = m.conversation_global_id
+          AND (p.created_at, p.id) < (m.created_at, m.id) AND p.deleted_at IS NULL AND NOT p.private
+          AND p.direction IN ('inbound', 'outbound')
+        ORDER BY p.created_at DESC, p.id DESC LIMIT 1) AS context
+FROM cw_messages m
+WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
+ORDER BY m.id;
+
+-- name: short_message_runs(project_id, conversation_ids, message_ids, shortest)
+-- Around each changed message: from the last long message before it to the first long one after it.
+-- Only short messages there can have a window that changed.
+WITH changed AS (
+    SELECT conversation_global_id, min(created_at) AS first_at, max(created_at) AS last_at
+    FROM cw_messages WHERE project_id = :project_id AND id = ANY(:message_ids)
+    GROUP BY conversation_global_id
+), span AS (
+    SELECT c.conversation_global_id,
+           coalesce((SELECT max(m.created_at) FROM cw_messages m
+                     WHERE m.project_id = :project_id AND m.conversation_global_id = c.conversation_global_id
+                       AND m.created_at < c.first_at AND length(m.content) >= :shortest), '-infinity') AS since,
+           coalesce((SELECT min(m.created_at) FROM cw_messages m
+                     WHERE m.project_id = :project_id AND m.conversation_global_id = c.conversation_global_id
+                       AND m.created_at > c.last_at AND length(m.content) >= :shortest), 'infinity') AS until
+    FROM changed c
+)
+SELECT m.id, m.conversation_global_id, m.content, m.created_at, m.sender_name,
+       length(btrim(m.content)) < :shortest AS short
+FROM span s
+JOIN cw_messages m ON m.project_id = :project_id AND m.conversation_global_id = s.conversation_global_id
+    AND m.created_at BETWEEN s.since AND s.until
+WHERE s.conversation_global_id = ANY(:conversation_ids) AND m.deleted_at IS NULL AND NOT m.private
+  AND m.direction IN ('inbound', 'outbound') AND btrim(coalesce(m.content, '')) <> ''
+ORDER BY m.conversation_global_id, m.created_at, m.message_id;
+
+-- name: drop_surplus_chunks(project_id, source_type, message_ids, looked_at, kept)!
+-- Chunks that the new cut no longer has: of shortened, deleted or now private messages, and windows
+-- that begin elsewhere now.
+DELETE FROM rag_chunks c
+WHERE c.project_id = :project_id AND c.source_type = :source_type
+  AND (c.source_pk = ANY(:message_ids) OR (c.kind = 'window' AND c.source_pk = ANY(:looked_at)))
+  AND NOT EXISTS (
+      SELECT FROM jsonb_to_recordset(:kept) AS k(source_pk text, kind text, chunk_index int)
+      WHERE k.source_pk = c.source_pk AND k.kind = c.kind AND k.chunk_index = c.chunk_index);
+
+-- name: upsert_chunks(project_id, source_type, version, rows)
+-- New chunks wait to be embedded; one whose text changed waits again, with its attempts forgotten.
+INSERT INTO rag_chunks AS c (project_id, source_type, source_pk, kind, chunk_index, conversation_global_id,
+        message_global_id, text, context, text_hash, content_tokens, start_offset, end_offset, chunker_version, occurred_at)
+SELECT :project_id, :source_type, r.source_pk, r.kind, r.chunk_index, r.conversation_global_id, r.message_global_id,
+       r.text, r.context, decode(r.text_hash, 'hex'), r.content_tokens, r.start_offset, r.end_offset, :version, r.occurred_at
+FROM jsonb_to_recordset(:rows) AS r(source_pk text, kind text, chunk_index int, conversation_global_id text,
+     message_global_id text, text text, context text, text_hash text, content_tokens int, start_offset int,
+     end_offset int, occurred_at timestamptz)
+ON CONFLICT (project_id, source_type, source_pk, kind, chunk_index) DO UPDATE SET
+    text = excluded.text, context = excluded.context, text_hash = excluded.text_hash,
+    content_tokens = excluded.content_tokens, start_offset = excluded.start_offset, end_offset = excluded.end_offset,
+    chunker_version = excluded.chunker_version, occurred_at = excluded.occurred_at, embedding_status = 'pending',
+    embedding_attempts = 0, embedding_error = NULL, claim_token = NULL, lease_expires_at = NULL,
+    next_attempt_at = now(), updated_at = now()
+WHERE c.text_hash <> excluded.text_hash OR c.chunker_version <> excluded.chunker_version
+RETURNING c.id, xmax = 0 AS inserted;
+
+-- name: drop_vectors(project_id, chunk_ids)!
+DELETE FROM rag_vectors WHERE project_id = :project_id AND chunk_id = ANY(:chunk_ids);
+
+-- name: bump_data_version(project_id)!
+UPDATE projects SET data_version = data_version + 1 WHERE id = :project_id;
+
+-- name: ensure_model(identity, dimensions)$
+SELECT ensure_embedding_model(:identity, :dimensions);
+
+-- name: release_lost_chunks(project_id, max_attempts)!
+-- Claims whose worker was lost: back to waiting, or failed when that happened too often.
+UPDATE rag_chunks SET
+    embedding_status = CASE WHEN embedding_attempts >= :max_attempts THEN 'failed' ELSE 'pending' END,
+    embedding_error = CASE WHEN embedding_attempts >= :max_attempts THEN 'max_attempts_exceeded'
+                           ELSE 'recovered_from_lost_worker' END,
+    claim_token = NULL, lease_expires_at = NULL, updated_at = now()
+WHERE project_id = :project_id AND embedding_status = 'processing' AND lease_expires_at < now();
+
+-- name: claim_chunks(project_id, claim_token, lease_seconds, most)
+WITH next AS (
+    SELECT id FROM rag_chunks
+    WHERE project_id = :project_id AND embedding_status = 'pending' AND next_attempt_at <= now()
+    ORDER BY next_attempt_at, created_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE rag_chunks c SET embedding_status = 'processing', embedding_attempts = c.embedding_attempts + 1,
+    claim_token = :claim_token, lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+FROM next WHERE c.project_id = :project_id AND c.id = next.id
+RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
+
+-- name: store_vectors(project_id, model_id, claim_token, chunk_ids, hashes, vectors)!
+-- Only where the chunk is still ours and still has the text that was encoded.
+WITH encoded AS (
+    SELECT * FROM unnest(:chunk_ids::uuid[], :hashes::bytea[], :vectors::text[]) AS e(id, text_hash, vector)
+), ready AS (
+    UPDATE rag_chunks c SET embedding_status = 'ready', embedding_model_id = :model_id, embedding_error = NULL,
+        claim_token = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
+    FROM encoded e
+    WHERE c.project_id = :project_id AND c.id = e.id AND c.embedding_status = 'processing'
+      AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
+    RETURNING c.id, c.source_type, c.occurred_at, e.vector
+)
+INSERT INTO rag_vectors (project_id, model_id, chunk_id, embedding, source_type, occurred_at)
+SELECT :project_id, :model_id, id, vector::halfvec, source_type, occurred_at FROM ready
+ON CONFLICT (project_id, model_id, chunk_id) DO UPDATE
+    SET embedding = excluded.embedding, source_type = excluded.source_type, occurred_at = excluded.occurred_at;
+
+-- name: give_back_chunks(project_id, claim_token, chunk_ids, error, costs_attempt, max_attempts, pause_seconds)!
+UPDATE rag_chunks SET
+    embedding_attempts = embedding_attempts - CASE WHEN :costs_attempt THEN 0 ELSE 1 END,
+    embedding_status = CASE WHEN :costs_attempt AND embedding_attempts >= :max_attempts THEN 'failed' ELSE 'pending' END,
+    embedding_error = :error, claim_token = NULL, lease_expires_at = NULL,
+    next_attempt_at = now() + make_interval(secs => :pause_seconds), updated_at = now()
+WHERE project_id = :project_id AND id = ANY(:chunk_ids) AND embedding_status = 'processing'
+  AND claim_token = :claim_token;
+
+-- name: retry_failed(project_id)!
+UPDATE rag_chunks SET embedding_status = 'pending', embedding_attempts = 0, embedding_error = NULL,
+    next_attempt_at = now(), updated_at = now()
+WHERE project_id = :project_id AND embedding_status = 'failed';
+
+-- name: requeue_stale(project_id, model_id)!
+-- Chunks whose vectors are of another model; those stay searchable for that model until replaced.
+UPDATE rag_chunks SET embedding_status = 'pending', embedding_attempts = 0, next_attempt_at = now(), updated_at = now()
+WHERE project_id = :project_id AND embedding_status = 'ready' AND embedding_model_id <> :model_id;
+
+-- name: tokens_today(project_id, model_id)$
+SELECT coalesce(sum(tokens), 0) FROM embedding_usage
+WHERE project_id = :project_id AND day = current_date AND model_id = :model_id;
+
+-- name: count_usage(project_id, model_id, purpose, tokens)!
+INSERT INTO embedding_usage AS u (project_id, day, model_id, purpose, calls, tokens)
+VALUES (:project_id, current_date, :model_id, :purpose, 1, :tokens)
+ON CONFLICT (project_id, day, model_id, purpose) DO UPDATE
+    SET calls = u.calls + 1, tokens = u.tokens + excluded.tokens;
+
+-- name: status(project_id)^
+-- All of GET /lightrag/status in one look; counts come from the counters, the rest from partial indexes.
+SELECT p.id AS project_id, p.account_scope_id,
+       (SELECT jsonb_object_agg(name, value) FROM project_counters c WHERE c.project_id = p.id) AS counters,
+       (SELECT min(created_at) FROM (SELECT created_at FROM rag_chunks c WHERE c.project_id = p.id
+            AND embedding_status = 'pending' ORDER BY next_attempt_at, created_at, id LIMIT 1) first) AS oldest_pending_at,
+       (SELECT next_attempt_at FROM rag_chunks c WHERE c.project_id = p.id AND embedding_status = 'pending'
+          AND next_attempt_at > now() ORDER BY next_attempt_at, created_at, id LIMIT 1) AS next_retry_at,
+       (SELECT jsonb_build_object('status', r.status, 'finished_at', r.finished_at,
+                                  'processed', r.result -> 'processed', 'failed', r.result -> 'failed')
+        FROM job_latest l JOIN job_runs r ON r.project_id = l.project_id AND r.id = l.run_id
+        WHERE l.project_id = p.id AND l.job_type = 'embeddings_run') AS last_run,
+       (SELECT coalesce(sum(tokens), 0) FROM embedding_usage u WHERE u.project_id = p.id AND day = current_date) AS tokens_today,
+       (SELECT coalesce(jsonb_agg(f), '[]') FROM (
+            SELECT id AS chunk_id, embedding_error AS error, embedding_attempts AS attempts FROM rag_chunks c
+            WHERE c.project_id = p.id AND embedding_status = 'failed' ORDER BY updated_at DESC, id LIMIT 5) f) AS failed_sample
+FROM projects p WHERE p.id = :project_id;

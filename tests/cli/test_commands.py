@@ -1,0 +1,66 @@
+"""The `flask` commands."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from tests.conftest import OWNER_LOGIN, Browser
+
+
+def test_help_lists_every_group_with_a_sentence(app: Flask) -> None:
+    from app.cli import GROUPS
+
+    for name in GROUPS:
+        command = app.cli.commands[name]
+        assert command.get_short_help_str(), name
+
+
+def test_database_commands(app: Flask) -> None:
+    run = app.test_cli_runner().invoke
+    assert "Nothing to do" in run(args=["db", "upgrade"]).output
+    assert "applied" in run(args=["db", "status"]).output
+    assert run(args=["db", "check"]).exit_code == 0
+
+
+def test_the_owner_can_be_seeded_twice(app: Flask, owner: Browser) -> None:
+    run = app.test_cli_runner().invoke
+    for _ in range(2):
+        assert OWNER_LOGIN in run(args=["users", "seed-owner"]).output
+    assert owner.get("/auth/me").get_json()["authenticated"] is True
+
+
+def test_a_new_password_ends_every_session(app: Flask, owner: Browser) -> None:
+    run = app.test_cli_runner().invoke
+    result = run(args=["users", "set-password", OWNER_LOGIN, "--password", "brand new password"])
+    assert result.exit_code == 0, result.output
+    assert owner.get("/auth/me").get_json()["authenticated"] is False
+    assert owner.sign_in(password="brand new password").status_code == 200
+
+
+def test_unknown_users_and_short_passwords_are_refused(app: Flask) -> None:
+    run = app.test_cli_runner().invoke
+    unknown = run(args=["users", "set-password", "nobody", "--password", "long enough"])
+    assert unknown.exit_code == 1 and "flask users list" in unknown.output
+    short = run(args=["users", "set-password", OWNER_LOGIN, "--password", "short"])
+    assert short.exit_code == 1
+
+
+def test_a_hash_made_here_can_be_configured(app: Flask) -> None:
+    from app.auth import passwords
+
+    result = app.test_cli_runner().invoke(args=["users", "hash-password", "--password", "secret!"])
+    assert passwords.verify("secret!", result.output.strip().splitlines()[-1])
+
+
+def test_projects_can_be_made_and_listed(app: Flask) -> None:
+    run = app.test_cli_runner().invoke
+    assert "Новый проект" in run(args=["projects", "create", "Новый проект"]).output
+    assert "Новый проект" in run(args=["projects", "list"]).output
+    twin = run(args=["projects", "create", "новый ПРОЕКТ"])
+    assert twin.exit_code == 1 and "already" in twin.output
+
+
+def test_settings_are_shown_without_their_secrets(app: Flask) -> None:
+    output = app.test_cli_runner().invoke(args=["config", "show"]).output
+    assert "SESSION_COOKIE_NAME" in output and "lp_session" in output
+    assert "a good long password" not in output

@@ -1,0 +1,240 @@
+"""Fixtures: one embedded Postgres a test process, one database a test, one application on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.auth.service import seed_owner
+from app.connectors import connections
+from app.db import db, migrations, statements
+from app.db.embedded import EmbeddedPostgres
+from app.scheduler import service as scheduler
+from app.scheduler.runner import Runner
+from config.settings import Settings, load
+from jobs.handlers import HANDLERS
+from tests.vendors.chatwoot import ChatwootServer
+
+OWNER_LOGIN = "owner"
+OWNER_PASSWORD = "a good long password"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server without durability: tests may lose it, they must not wait for it."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = EmbeddedPostgres(
+        folder / "pg",
+        fsync="off",
+        synchronous_commit="off",
+        full_page_writes="off",
+        shared_buffers="64MB",
+        autovacuum="off",
+    )
+    server.start()
+    migrations.upgrade(server.ensure_database("migrated"))
+    yield server
+    server.stop("immediate")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of the test's own, cloned from a template in some 60 ms."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield postgres.ensure_database(name, template="migrated")
+    db.close()
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings_for(database_url: str, home: Path) -> Callable[..., Settings]:
+    """Settings of this test's database; keyword arguments change single ones."""
+
+    def make(**changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "app_env": "test",
+            "database_url": database_url,
+            "lightpost_home": home,
+            "auth_credentials": f"{OWNER_LOGIN}:{OWNER_PASSWORD}",
+            "secret_key": "a secret key for tests, long enough",
+            "log_level": "error",
+            "pg_pool_wait_ms": 2000,
+            "job_wait_seconds": 0.0,  # nobody works beside a test unless it starts a worker
+        }
+        return load({}, **{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_app(settings_for: Callable[..., Settings]) -> Callable[..., Flask]:
+    """An application with single settings changed, its owner seeded."""
+
+    def make(**changes: Any) -> Flask:
+        settings = settings_for(**changes)
+        application = create_app(settings)
+        with application.app_context():
+            seed_owner(settings)
+        return application
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """The application. Requests bring their own context; a test that calls services directly uses
+    `with app.app_context():` around them (an outer one would make requests share their `g`)."""
+    yield make_app()
+    db.close()
+
+
+class Browser:
+    """A client that behaves as the UI does: keeps cookies, sends JSON and the CSRF token."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.http: FlaskClient = app.test_client()
+        self.csrf: str | None = None
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self._send("GET", path, **kwargs)
+
+    def post(self, path: str, json: Any = None, **kwargs: Any) -> TestResponse:
+        """POST; without `json` the body is empty while the content type still says JSON."""
+        return self._send("POST", path, json=json, **kwargs)
+
+    def _send(self, method: str, path: str, json: Any = None, **kwargs: Any) -> TestResponse:
+        headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
+        if self.csrf:
+            headers.setdefault("x-csrf-token", self.csrf)
+        if json is not None:
+            kwargs["json"] = json
+            headers.pop("content-type")
+        response = self.http.open(path, method=method, headers=headers, **kwargs)
+        body = response.get_json(silent=True)
+        if isinstance(body, dict) and body.get("csrf_token"):
+            self.csrf = body["csrf_token"]
+        return response
+
+    def sign_in(self, login: str = OWNER_LOGIN, password: str = OWNER_PASSWORD) -> TestResponse:
+        return self.post("/auth/login", {"username": login, "password": password})
+
+
+@pytest.fixture
+def client(app: Flask) -> Browser:
+    """Somebody who has not signed in."""
+    return Browser(app)
+
+
+@pytest.fixture
+def owner(client: Browser) -> Browser:
+    """The signed-in owner."""
+    assert client.sign_in().status_code == 200
+    return client
+
+
+@pytest.fixture
+def project(owner: Browser) -> dict[str, Any]:
+    """A project, in which the owner's session works."""
+    answer = owner.post("/projects", {"name": "Пекарня «Север»"})
+    assert answer.status_code == 201, answer.get_json()
+    created: dict[str, Any] = answer.get_json()["project"]
+    return created
+
+
+@pytest.fixture
+def sign_in_as(app: Flask) -> Callable[..., Browser]:
+    """A signed-in user of a role, assigned to the given projects."""
+    from app.auth.passwords import hash_password
+
+    def make(role: str, *project_ids: str, login: str = "") -> Browser:
+        login = login or f"{role}-{uuid.uuid4().hex[:6]}"
+        with psycopg.connect(app.config["SETTINGS"].database_url, autocommit=True) as connection:
+            row = connection.execute(
+                "INSERT INTO app_users (username, role, password_hash) VALUES (%s, %s, %s) RETURNING id",
+                (login, role, hash_password("their own password")),
+            ).fetchone()
+            assert row is not None
+            for project_id in project_ids:
+                connection.execute(
+                    "INSERT INTO project_assignments (project_id, user_id) VALUES (%s, %s)",
+                    (project_id, row[0]),
+                )
+        browser = Browser(app)
+        assert browser.sign_in(login, "their own password").status_code == 200
+        return browser
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_outside_settings() -> None:
+    """A developer's own environment must not change what tests see."""
+    for name in list(os.environ):
+        if name.startswith(("CHATWOOT_", "OPENAI_", "AUTH_", "DATABASE_URL", "HUEY_URL")):
+            del os.environ[name]
+
+
+@pytest.fixture
+def chatwoot() -> Iterator[ChatwootServer]:
+    """A simulated Chatwoot server with one empty account, number 1."""
+    server = ChatwootServer()
+    server.state.add_account(1, "Studio")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def connect(app: Flask, chatwoot: ChatwootServer) -> Callable[..., None]:
+    """Connect a project to an account of the simulated server."""
+
+    def make(project_id: str, account: int = 1, url: str = "", token: str = "") -> None:
+        with app.app_context():
+            connections.store(
+                uuid.UUID(project_id),
+                connector="chatwoot",
+                base_url=url or chatwoot.url,
+                external_account_id=str(account),
+                api_token=token or chatwoot.token,
+            )
+
+    return make
+
+
+@pytest.fixture
+def work(app: Flask) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Run one job of a project in this process, as the worker would, and answer its run."""
+    runner = Runner()
+    runner.bind(app, HANDLERS)
+
+    def run(project_id: str, job_type: str) -> dict[str, Any]:
+        with app.app_context():
+            asked = scheduler.request_run(uuid.UUID(project_id), job_type)
+        while runner.work():
+            pass
+        with app.app_context(), db.connection() as connection:
+            found: dict[str, Any] = statements("scheduler").find_run(
+                connection, project_id=uuid.UUID(project_id), run_id=asked.id
+            )
+        return found
+
+    yield run

@@ -1,0 +1,140 @@
+"""The real processes, for tests that kill, restart or stream: gunicorn and the worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).parents[1]
+LOGIN = "owner"
+PASSWORD = "a good long password"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:
+    """Call until it answers something true, and return that; fail with the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
+        time.sleep(pause)
+
+
+class Process:
+    """One program of ours on a database and a home folder, its output kept for failures."""
+
+    def __init__(self, command: list[str], database_url: str, home: Path, **settings: str) -> None:
+        self.command = [sys.executable, *command]
+        self.environ = {
+            **os.environ,
+            "APP_ENV": "test",
+            "DATABASE_URL": database_url,
+            "LIGHTPOST_HOME": str(home),
+            "AUTH_CREDENTIALS": f"{LOGIN}:{PASSWORD}",
+            "SECRET_KEY": "a secret key for tests, long enough",
+            "LOG_LEVEL": "warning",
+            "PROMETHEUS_MULTIPROC_DIR": str(home / "metrics"),
+            **settings,
+        }
+        self.output = home / f"{command[-1].replace('/', '-').replace(':', '-')}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        (Path(self.environ["PROMETHEUS_MULTIPROC_DIR"])).mkdir(parents=True, exist_ok=True)
+        with self.output.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self.environ,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """kill -9, children included, as a machine that loses power would."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+    def stop(self, patience: float = 15) -> int:
+        """SIGTERM; the exit code, or a failure when it does not stop in time."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(patience)
+
+    def log(self) -> str:
+        return self.output.read_text() if self.output.exists() else ""
+
+
+class Worker(Process):
+    def __init__(self, database_url: str, home: Path, **settings: str) -> None:
+        super().__init__(["-m", "jobs"], database_url, home, **settings)
+
+
+class Web(Process):
+    """Gunicorn with gevent workers, and a signed-in client of it."""
+
+    def __init__(self, database_url: str, home: Path, **settings: str) -> None:
+        self.port = free_port()
+        super().__init__(
+            ["-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
+            database_url,
+            home,
+            **{"HOST": "127.0.0.1", "PORT": str(self.port), "RATE_LIMIT_ENABLED": "0", **settings},
+        )
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = requests.Session()
+
+    def start(self) -> None:
+        super().start()
+        eventually(self._answers, 30)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()[-3000:]
+        try:
+            return requests.get(f"{self.url}/health", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def sign_in(self) -> None:
+        answer = self.post("/auth/login", {"username": LOGIN, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        self.http.headers["x-csrf-token"] = answer.json()["csrf_token"]
+
+    def get(self, path: str, **kwargs: Any) -> requests.Response:
+        return self.http.get(self.url + path, **{"timeout": 30, **kwargs})
+
+    def post(self, path: str, body: Any = None, **kwargs: Any) -> requests.Response:
+        return self.http.post(self.url + path, json=body or {}, **{"timeout": 30, **kwargs})
+
+    def workers(self) -> list[int]:
+        """Process ids of the gunicorn workers."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"no memory figure for {pid}")

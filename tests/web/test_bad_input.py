@@ -1,0 +1,181 @@
+"""Whatever a client sends: a 4xx in the envelope, and nothing written. Walks every route there is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from app.web.routing import PUBLIC, Operation, operations
+from tests.conftest import Browser
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+STRANGE_TEXTS = ["\x00", "%", "_", "\\", "😀" * 4000, "a" * 5000, "' OR 1=1 --", "\u202e"]
+STRANGE_BODIES: list[tuple[str, str]] = [
+    ("{", "application/json"),
+    ('{"a": ', "application/json"),
+    (r'{"name": "\ud800", "query": "\udfff"}', "application/json"),
+    (r'{"name": "\u0000", "query": "x\u0000"}', "application/json"),
+    ('{"a": "' + "x" * 70_000 + '"}', "application/json"),
+    ("a=b", "application/x-www-form-urlencoded"),
+    ("<a/>", "text/xml"),
+]
+WRONG_VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    10**30,
+    1.5,
+    "",
+    "\u0000",
+    [],
+    {},
+    ["x"],
+    {"x": 1},
+    "😀" * 5000,
+]
+
+
+@pytest.fixture
+def quiet(make_app: Any) -> Flask:
+    """Limits off, so that each request meets its own checks; jobs are not waited for."""
+    app: Flask = make_app(rate_limit_enabled=False, job_wait_seconds=0.0)
+    return app
+
+
+@pytest.fixture
+def insider(quiet: Flask) -> Browser:
+    browser = Browser(quiet)
+    browser.sign_in()
+    browser.post("/projects", {"name": "Bad input"})
+    return browser
+
+
+def address(operation: Operation, value: str) -> str:
+    return re.sub(r"<[^>]+>", value, operation.path)
+
+
+def routes(app: Flask, method: str) -> list[Operation]:
+    return [
+        o
+        for o in operations(app).values()
+        if o.method == method and o.path not in ("/events/stream", "/auth/logout")
+    ]
+
+
+def written(database_url: str) -> dict[str, int]:
+    """Rows of every table that a refused request must not touch."""
+    silent = ("rate_limits", "login_attempts", "sessions", "audit_events", "process_heartbeats")
+    with psycopg.connect(database_url) as connection:
+        tables = connection.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        counts = {}
+        for (name,) in tables:
+            if name not in silent:
+                row = connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # type: ignore[arg-type]
+                assert row is not None
+                counts[name] = row[0]
+    return counts
+
+
+def check(answer: Any, what: str) -> None:
+    body = answer.get_json(silent=True)
+    assert answer.status_code < 500, (what, answer.get_data(as_text=True)[:300])
+    if answer.status_code >= 400:
+        assert body is not None, what
+        assert body["ok"] is False and re.fullmatch(r"[a-z0-9_]+", body["error"]), what
+        assert body["message"] and body["request_id"], what
+
+
+def test_unusable_bodies_are_refused_everywhere(
+    quiet: Flask, insider: Browser, database_url: str
+) -> None:
+    before = written(database_url)
+    for operation in routes(quiet, "POST"):
+        for data, kind in STRANGE_BODIES:
+            answer = insider.post(
+                address(operation, UNKNOWN_ID), data=data, headers={"content-type": kind}
+            )
+            check(answer, f"{operation.path} {data[:30]!r}")
+            assert 400 <= answer.status_code < 500, (operation.path, data[:30], answer.status_code)
+    assert written(database_url) == before
+
+
+def test_wrong_types_in_every_field_are_refused(
+    quiet: Flask, insider: Browser, database_url: str
+) -> None:
+    before = written(database_url)
+    for operation in routes(quiet, "POST"):
+        if operation.body is None:
+            continue
+        fields = operation.body().fields
+        required = [name for name, field in fields.items() if field.required]
+        for name in fields:
+            for value in WRONG_VALUES:
+                answer = insider.post(address(operation, UNKNOWN_ID), {name: value})
+                check(answer, f"{operation.path} {name}={str(value)[:20]!r}")
+                if required and (set(required) - {name} or value in (None, "", [], {})):
+                    assert answer.status_code >= 400, (operation.path, name, value)
+    # Requests whose only known field was usable have done what they ask for.
+    allowed = {
+        "lightrag_query_runs",
+        "search_analytics",
+        "job_runs",
+        "job_latest",
+        "embedding_models",
+    }
+    after = written(database_url)
+    assert {t for t in after if after[t] != before[t]} <= allowed
+
+
+def test_strange_ids_are_refused(quiet: Flask, insider: Browser) -> None:
+    for method in ("GET", "POST"):
+        for operation in routes(quiet, method):
+            if "<" not in operation.path:
+                continue
+            for value in ("x", "1" * 40, UNKNOWN_ID, "%25", "%F0%9F%98%80", "%00"):
+                path = address(operation, value)
+                answer = insider.get(path) if method == "GET" else insider.post(path)
+                check(answer, path)
+                assert 400 <= answer.status_code < 500, (path, answer.status_code)
+
+
+def test_strange_queries_never_fail(quiet: Flask, insider: Browser) -> None:
+    for operation in routes(quiet, "GET"):
+        names = list(operation.query().fields) if operation.query else ["q", "limit"]
+        for name in names:
+            for value in [*STRANGE_TEXTS, "-1", "1e9", "9" * 400, "true", "[]"]:
+                answer = insider.get(
+                    address(operation, UNKNOWN_ID), query_string={name: value[:3000]}
+                )
+                check(answer, f"{operation.path}?{name}={value[:20]!r}")
+
+
+def test_strangers_get_401_from_every_route_that_is_not_public(quiet: Flask) -> None:
+    stranger = Browser(quiet)
+    for operation in operations(quiet).values():
+        if operation.permission == PUBLIC:
+            continue
+        path = address(operation, UNKNOWN_ID)
+        answer = stranger.get(path) if operation.method == "GET" else stranger.post(path)
+        assert (answer.status_code, answer.get_json()["error"]) == (401, "unauthorized"), path
+
+
+def test_roles_without_the_permission_get_403(
+    quiet: Flask, insider: Browser, sign_in_as: Any
+) -> None:
+    from app.web.access import PERMISSIONS
+
+    project_id = insider.get("/projects").get_json()["active_project_id"]
+    for role in ("pm", "delivery_lead", "executor", "viewer"):
+        person = sign_in_as(role, project_id)
+        for operation in operations(quiet).values():
+            if operation.permission == PUBLIC or role in PERMISSIONS[operation.permission]:
+                continue
+            path = address(operation, UNKNOWN_ID)
+            answer = person.get(path) if operation.method == "GET" else person.post(path)
+            assert (answer.status_code, answer.get_json()["error"]) == (403, "forbidden"), path
