@@ -1,0 +1,34 @@
+"""Every type of job: how often it runs and what follows it. Plain data; what a job does stands in
+`jobs/handlers.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class JobType:
+    """`cadence_seconds` None means on demand. `cascades` start when a run changed something.
+    `also_tells` is a second name under which its end is told, for pages that wait for that one."""
+
+    name: str
+    cadence_seconds: int | None
+    cascades: tuple[str, ...] = ()
+    also_tells: str | None = None
+
+
+CATALOGUE: dict[str, JobType] = {
+    job.name: job
+    for job in (
+        JobType("connectors_sync_cycle", 900, cascades=("embeddings_run",)),
+        JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
+        JobType(
+            "chatwoot_sync",
+            None,
+            cascades=("embeddings_run",),
+            also_tells="connectors_sync_cycle",
+        ),
+        JobType("embeddings_run", 1200),
+        JobType("housekeeping", 3600),
+    )
+}

@@ -1,0 +1,214 @@
+"""Asking for runs, waiting for them, and what is due."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import g, has_request_context
+from psycopg.types.json import Jsonb
+
+from app.db import Connection, Row, db, statements
+from app.scheduler import queue
+from app.scheduler.catalogue import CATALOGUE
+from app.web.errors import ApiError
+from config.settings import Settings
+
+sql = statements("scheduler")
+
+ENDED = {"completed", "partial", "failed", "cancelled", "dead"}
+FIRST_LOOK, LONGEST_LOOK = 0.03, 0.25  # seconds between looks at a run that is waited for
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was asked for. `joined` when one was waiting or working already."""
+
+    id: UUID
+    project_id: UUID
+    status: str
+    joined: bool
+
+
+def request_run(
+    project_id: UUID,
+    job_type: str,
+    *,
+    trigger: str = "manual",
+    payload: dict[str, Any] | None = None,
+) -> Run:
+    """Have a job run soon; a run of that type that is alive is joined. The worker is woken."""
+    with db.transaction() as tx:
+        run = add_run(tx, project_id, job_type, trigger=trigger, payload=payload)
+    queue.wake(project_id, run.id)
+    return run
+
+
+def add_run(
+    tx: Connection,
+    project_id: UUID,
+    job_type: str,
+    *,
+    trigger: str,
+    payload: dict[str, Any] | None = None,
+    cascade_of: UUID | None = None,
+) -> Run:
+    """The row of a wanted run, inside the caller's transaction."""
+    caller = g.get("identity") if has_request_context() else None
+    while True:
+        row = sql.insert_run(
+            tx,
+            project_id=project_id,
+            job_type=job_type,
+            trigger=trigger,
+            requested_by=caller.user_id if caller else None,
+            requested_by_name=caller.username if caller else None,
+            request_id=g.get("request_id") if has_request_context() else None,
+            payload=Jsonb(payload or {}),
+            cascade_of=cascade_of,
+        )
+        joined = row is None
+        if joined:
+            # It may end between the two statements; then there is room for a new one.
+            row = sql.join_run(
+                tx,
+                project_id=project_id,
+                job_type=job_type,
+                again=trigger in ("cascade", "webhook"),
+            )
+        if row is not None:
+            return Run(row["id"], project_id, row["status"], joined)
+
+
+def run_and_wait(
+    project_id: UUID,
+    job_type: str,
+    settings: Settings,
+    *,
+    payload: dict[str, Any] | None = None,
+    seconds: float | None = None,
+) -> tuple[dict[str, Any], int]:
+    """Start (or join) a run and wait a while for its end.
+
+    Answers ({"result": ..., "job_run_id": ...}, 200), or 202 when it is still at work. Raises an
+    ApiError that fits the run's error when it failed.
+    """
+    run = request_run(project_id, job_type, payload=payload)
+    ended = wait_for_end(
+        project_id, run.id, settings.job_wait_seconds if seconds is None else seconds
+    )
+    if ended is None or ended["status"] not in ENDED:
+        status = ended["status"] if ended else run.status
+        waiting = {"queued": True, "status": status, "job_run_id": str(run.id)}
+        return {"result": waiting, "job_run_id": str(run.id)}, 202
+    if ended["status"] in ("failed", "dead"):
+        raise failure_of(ended)
+    return {"result": ended["result"], "job_run_id": str(run.id)}, 200
+
+
+def wait_for_end(project_id: UUID, run_id: UUID, seconds: float) -> Row | None:
+    """The run when it has ended, or as it is after `seconds`. Holds no connection meanwhile."""
+    deadline = time.monotonic() + seconds
+    pause = FIRST_LOOK
+    while True:
+        with db.connection() as connection:
+            row: Row | None = sql.find_run(connection, project_id=project_id, run_id=run_id)
+        left = deadline - time.monotonic()
+        if row is None or row["status"] in ENDED or left <= 0:
+            return row
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_LOOK)
+
+
+# What a failed run means to the one who asked for it: status, code, sentence.
+_FAILURES = {
+    "auth_failed": (502, "upstream_auth_failed", "The vendor refuses the connection's token."),
+    "forbidden": (502, "upstream_auth_failed", "The vendor's token may not read this."),
+    "rate_limited": (429, "upstream_rate_limited", "The vendor asks for a pause."),
+    "config_missing": (409, "connector_not_configured", "The connector is not set up."),
+    "sync_in_progress": (409, "sync_in_progress", "A sync of this connector is at work."),
+    **dict.fromkeys(
+        ("timeout", "network", "upstream_5xx", "circuit_open"),
+        (503, "upstream_unavailable", "The vendor cannot be reached; it is tried again by itself."),
+    ),
+    "provider_unavailable": (
+        503,
+        "embeddings_unavailable",
+        "The embeddings provider cannot be reached.",
+    ),
+}
+
+
+def failure_of(run: Row) -> ApiError:
+    """The error that a failed run is to its caller."""
+    kind = run["error_kind"] or "internal"
+    status, code, message = _FAILURES.get(
+        kind,
+        (502, "upstream_error" if "sync" in run["job_type"] else "job_failed", "The job failed."),
+    )
+    retry_after = run["result"].get("retry_after")
+    return ApiError(
+        status,
+        code,
+        message,
+        {
+            "job_type": run["job_type"],
+            "error_kind": kind,
+            "job_run_id": str(run["id"]),
+            "reason": run["error"],
+        },
+        {"Retry-After": str(int(retry_after))} if retry_after else None,
+    )
+
+
+def create_default_schedules(tx: Connection, project_id: UUID) -> None:
+    """The schedules of a new project, in its own transaction."""
+    jobs = [job for job in CATALOGUE.values() if job.cadence_seconds]
+    sql.create_schedules(
+        tx,
+        project_id=project_id,
+        job_types=[job.name for job in jobs],
+        cadences=[job.cadence_seconds for job in jobs],
+    )
+
+
+def tick(settings: Settings, project_id: UUID | None = None, most: int = 100) -> list[Row]:
+    """Put lost runs back, turn due schedules into runs, wake the workers. Safe on many machines.
+
+    Answers the runs that were made.
+    """
+    with db.transaction() as tx:
+        if project_id is None:
+            sql.bury_lost_runs(tx, max_attempts=settings.job_max_attempts)
+            sql.requeue_lost_runs(tx)
+        made: list[Row] = sql.queue_due(tx, project_id=project_id, most=most)
+        waiting = sql.count_claimable(tx)
+    for _ in range(min(waiting, settings.worker_threads)):
+        queue.wake_any()
+    return made
+
+
+def tick_and_wait(project_id: UUID, most: int, settings: Settings) -> dict[str, Any]:
+    """The tick of one project, by hand: what was due, and how each run went within the wait."""
+    made = tick(settings, project_id, most)
+    deadline = time.monotonic() + settings.job_wait_seconds
+    details = []
+    for row in made:
+        run = wait_for_end(project_id, row["id"], max(0.0, deadline - time.monotonic()))
+        details.append(_detail(row, run))
+    return {
+        "processed": len(details),
+        "ok": sum(d["status"] in ("completed", "partial") for d in details),
+        "failed": sum(d["status"] in ("failed", "dead") for d in details),
+        "details": details,
+    }
+
+
+def _detail(row: Row, run: Row | None) -> dict[str, Any]:
+    detail = {"job_type": row["job_type"], "job_run_id": str(row["id"]), "status": "queued"}
+    if run is not None:
+        detail |= {"status": run["status"], "duration_ms": run["duration_ms"]}
+        detail |= {"error": run["error"]} if run["error"] else {"details": run["result"]}
+    return detail
