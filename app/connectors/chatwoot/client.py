@@ -1,0 +1,99 @@
+"""The calls that Chatwoot's REST API takes, as it really answers them.
+
+A list of conversations shows open ones only unless asked for all; its pages have 25 whatever one asks
+for. A conversation's messages come 20 at a time from the end, or up to 100 in ascending order after
+a given id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.connectors.breaker import Breaker
+from app.connectors.connections import Connection
+from app.connectors.errors import ConnectorError
+from app.connectors.http import HttpClient
+from config.settings import Settings
+
+CONVERSATIONS_PER_PAGE = 25
+MESSAGES_PER_CALL = 100
+CONTACTS_PER_PAGE = 15
+
+
+class ChatwootClient:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        breaker: Breaker | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.http = HttpClient(
+            "chatwoot",
+            connection.base_url,
+            {"api_access_token": connection.token},
+            settings,
+            breaker,
+            check,
+        )
+        self._account = f"/api/v1/accounts/{connection.external_account_id}"
+
+    def profile(self) -> dict[str, Any]:
+        return _object(self.http.get("/api/v1/profile"))
+
+    def account(self) -> dict[str, Any]:
+        return _object(self.http.get(self._account))
+
+    def inboxes(self) -> list[Any]:
+        return _list(self.http.get(f"{self._account}/inboxes"))
+
+    def agents(self) -> list[Any]:
+        return _list(self.http.get(f"{self._account}/agents"))
+
+    def contacts(self, page: int) -> list[Any]:
+        """One page of 15, the most recently active first, those without activity last."""
+        return _list(
+            self.http.get(f"{self._account}/contacts", page=page, sort="-last_activity_at")
+        )
+
+    def conversations(self, page: int) -> list[Any]:
+        """One page of 25 of every state and assignee, the most recently active first."""
+        found = self.http.get(
+            f"{self._account}/conversations",
+            status="all",
+            assignee_type="all",
+            sort_by="last_activity_at_desc",
+            page=page,
+        )
+        return _list(found)
+
+    def messages_after(self, conversation: int, message_id: int) -> list[Any]:
+        """Up to 100 messages with greater ids, in ascending order."""
+        return _list(
+            self.http.get(
+                f"{self._account}/conversations/{conversation}/messages", after=message_id
+            )
+        )
+
+    def close(self) -> None:
+        self.http.close()
+
+
+def _object(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ConnectorError("invalid_response", "Chatwoot answered something that is no object")
+    return found
+
+
+def _list(found: Any) -> list[Any]:
+    """The list in an answer: bare, under `payload`, or under `data` (and `payload` there)."""
+    if isinstance(found, dict):
+        found = found.get("payload", found.get("data"))
+    if isinstance(found, dict):
+        found = found.get("payload")
+    if not isinstance(found, list):
+        raise ConnectorError(
+            "invalid_response", "Chatwoot answered without the list it was asked for"
+        )
+    return found

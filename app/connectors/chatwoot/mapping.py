@@ -1,0 +1,279 @@
+"""Chatwoot's JSON as rows. Pure functions; what cannot be understood raises ValueError."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.connectors.failures import Rejected
+
+Json = dict[str, Any]
+
+DIRECTIONS = {0: "inbound", 1: "outbound", 2: "activity", 3: "template"}
+TYPE_WORDS = {"incoming": 0, "outgoing": 1, "activity": 2, "template": 3}
+SURROGATES = re.compile("[\ud800-\udfff]")
+OLDEST_SECONDS = 86_400 * 365  # 0, empty and the first year of the epoch are no times
+
+
+@dataclass(frozen=True)
+class Names:
+    """The global ids of one account in one project."""
+
+    project_id: UUID
+    account: int
+
+    def _of(self, prefix: str, number: Any) -> str:
+        return f"{prefix}:{self.project_id}:{self.account}:{number}"
+
+    def conversation(self, number: Any) -> str:
+        return self._of("cw", number)
+
+    def message(self, number: Any) -> str:
+        return self._of("cwmsg", number)
+
+    def contact(self, number: Any) -> str:
+        return self._of("cwc", number)
+
+    def inbox(self, number: Any) -> str:
+        return self._of("cwinbox", number)
+
+    def agent(self, number: Any) -> str:
+        return self._of("cwagent", number)
+
+    def attachment(self, number: Any) -> str:
+        return self._of("cwa", number)
+
+
+@dataclass
+class Rows:
+    """What one reading holds, ready to be written; records that do not parse stand apart."""
+
+    inboxes: list[Json] = field(default_factory=list)
+    agents: list[Json] = field(default_factory=list)
+    contacts: dict[str, Json] = field(default_factory=dict)
+    conversations: list[Json] = field(default_factory=list)
+    messages: list[Json] = field(default_factory=list)
+    attachments: list[Json] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def add_contact(self, contact: Json | None) -> None:
+        """Keep the fullest reading of each contact: a thin payload never empties a field."""
+        if contact is None:
+            return
+        known = self.contacts.get(contact["id"])
+        if known is None:
+            self.contacts[contact["id"]] = contact
+            return
+        for name, value in contact.items():
+            if value not in (None, "", {}):
+                known[name] = value
+
+
+def collect(
+    records: Iterable[Any], what: str, understand: Callable[[Json], None], rejected: list[Rejected]
+) -> None:
+    """Hand each record to `understand`; one that it cannot read goes into quarantine."""
+    for record in records:
+        try:
+            if not isinstance(record, dict):
+                raise ValueError(f"{what} is not an object")
+            understand(record)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            reference = record.get("id") if isinstance(record, dict) else None
+            excerpt = clean(str(record)[:500])
+            rejected.append(
+                Rejected(f"{what}:{reference}", f"{what}: {error}"[:500], {"excerpt": excerpt})
+            )
+
+
+def clean(text: Any) -> str | None:
+    """Text as Postgres can hold it: NUL removed, halves of broken pairs replaced."""
+    if text is None:
+        return None
+    return SURROGATES.sub("\ufffd", str(text).replace("\x00", ""))
+
+
+def short(text: Any, limit: int) -> str | None:
+    cleaned = clean(text)
+    return cleaned[:limit].strip() or None if cleaned is not None else None
+
+
+def moment(value: Any) -> datetime | None:
+    """Seconds or milliseconds of the epoch, or ISO; nothing, zero and nonsense are None."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        try:
+            found = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    seconds = float(value)
+    if seconds >= 1e10:
+        seconds /= 1000
+    if seconds < OLDEST_SECONDS or seconds > 4e10:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def number(value: Any) -> int:
+    """An id. Raises ValueError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"id {value!r} is not a number")
+    found = int(value)
+    if not 0 <= found < 2**63:
+        raise ValueError("id is out of range")
+    return found
+
+
+def sealed(row: Json) -> Json:
+    """The row with the hash of its content, by which a change is told."""
+    body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
+    return {**row, "content_hash": hashlib.sha256(body).hexdigest()}
+
+
+def inbox(names: Names, record: Json) -> Json:
+    return sealed(
+        {
+            "id": names.inbox(number(record["id"])),
+            "account_id": names.account,
+            "inbox_id": number(record["id"]),
+            "name": short(record.get("name"), 300),
+            "channel_type": short(record.get("channel_type") or record.get("channel"), 100),
+        }
+    )
+
+
+def agent(names: Names, record: Json) -> Json:
+    return {
+        "id": names.agent(number(record["id"])),
+        "account_id": names.account,
+        "agent_id": number(record["id"]),
+        "name": short(record.get("name") or record.get("available_name"), 300),
+        "email": short(record.get("email"), 320),
+    }
+
+
+def contact(names: Names, record: Json | None) -> Json | None:
+    """A contact, from a list or from the sender of a conversation or message."""
+    if not record or record.get("id") is None:
+        return None
+    kind = str(record.get("type") or record.get("role") or "contact").lower()
+    if "contact" not in kind and "customer" not in kind:
+        return None
+    return {
+        "id": names.contact(number(record["id"])),
+        "account_id": names.account,
+        "contact_id": number(record["id"]),
+        "name": short(record.get("name"), 500),
+        "email": short(record.get("email"), 500),
+        "phone_number": short(record.get("phone_number"), 100),
+        "identifier": short(record.get("identifier"), 500),
+        "custom_attributes": record.get("custom_attributes") or {},
+        "source_created_at": moment(record.get("created_at")),
+        "updated_at": moment(record.get("updated_at")) or moment(record.get("last_activity_at")),
+    }
+
+
+def conversation(names: Names, record: Json) -> Json:
+    """A conversation; `data` keeps the few fields that pages and later parts read."""
+    meta = record.get("meta") or {}
+    assignee = meta.get("assignee") or {}
+    sender = contact(names, meta.get("sender") or record.get("contact"))
+    return sealed(
+        {
+            "id": names.conversation(number(record["id"])),
+            "account_id": names.account,
+            "conversation_id": number(record["id"]),
+            "contact_global_id": sender["id"] if sender else None,
+            "inbox_id": record.get("inbox_id"),
+            "status": short(record.get("status"), 100),
+            "assignee_id": assignee.get("id"),
+            "assignee_name": short(assignee.get("name"), 300),
+            "labels": [str(clean(label)) for label in record.get("labels") or []],
+            "data": {
+                "priority": record.get("priority"),
+                "channel": meta.get("channel"),
+                "team": (meta.get("team") or {}).get("name"),
+                "waiting_since": record.get("waiting_since"),
+                "snoozed_until": record.get("snoozed_until"),
+                "first_reply_created_at": record.get("first_reply_created_at"),
+                "custom_attributes": record.get("custom_attributes") or {},
+            },
+            "last_activity_at": moment(record.get("last_activity_at")),
+            "source_created_at": moment(record.get("created_at")),
+            "source_updated_at": moment(record.get("updated_at")),
+        }
+    )
+
+
+def message(
+    names: Names, conversation_number: int, record: Json
+) -> tuple[Json, list[Json], Json | None]:
+    """A message, its attachments, and its sender when that is a contact."""
+    sender = record.get("sender") or {}
+    kind = record.get("message_type")
+    kind = TYPE_WORDS.get(kind, kind) if isinstance(kind, str) else kind
+    sender_type = record.get("sender_type") or sender.get("type")
+    is_contact = "contact" in str(sender_type or "").lower() or (sender_type is None and kind == 0)
+    sending_contact = contact(names, sender) if is_contact and sender else None
+    deleted = bool((record.get("content_attributes") or {}).get("deleted"))
+    identifier = names.message(number(record["id"]))
+    row = {
+        "id": identifier,
+        "account_id": names.account,
+        "message_id": number(record["id"]),
+        "conversation_id": conversation_number,
+        "conversation_global_id": names.conversation(conversation_number),
+        "contact_global_id": sending_contact["id"] if sending_contact else None,
+        "sender_type": short(sender_type, 100),
+        "sender_id": sender.get("id") or record.get("sender_id"),
+        "sender_name": short(sender.get("name"), 300),
+        "private": bool(record.get("private")),
+        "message_type": kind if kind in DIRECTIONS else None,
+        "direction": DIRECTIONS.get(kind) if isinstance(kind, int) else None,
+        "content": None if deleted else clean(record.get("content")),
+        "created_at": moment(record.get("created_at")),
+        "source_updated_at": moment(record.get("updated_at")),
+        "deleted": deleted,
+    }
+    attachments = (
+        []
+        if deleted
+        else [
+            _attachment(names, row, position, item)
+            for position, item in enumerate(record.get("attachments") or [])
+        ]
+    )
+    row["data"] = {"attachments": len(attachments), "status": record.get("status")}
+    return sealed(row), attachments, sending_contact
+
+
+def _attachment(names: Names, message_row: Json, position: int, record: Json) -> Json:
+    key = record.get("id") or record.get("file_id") or f"{message_row['message_id']}:{position}"
+    url = clean(
+        record.get("data_url")
+        or record.get("file_url")
+        or record.get("url")
+        or record.get("download_url")
+    )
+    return {
+        "id": names.attachment(key),
+        "account_id": names.account,
+        "message_global_id": message_row["id"],
+        "conversation_global_id": message_row["conversation_global_id"],
+        "content_type": short(
+            record.get("file_type") or record.get("content_type") or record.get("type"), 120
+        ),
+        "file_name": short((url or "").rpartition("/")[2].partition("?")[0], 300),
+        "file_size": record.get("file_size"),
+        "file_url": (url or "")[:2000] or None,
+        "thumb_url": short(record.get("thumb_url"), 2000),
+    }

@@ -1,0 +1,74 @@
+"""Chatwoot's rows into Postgres: one statement a table, only what changed, then the chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from app.connectors.chatwoot.mapping import Rows
+from app.connectors.connections import Connection
+from app.db import Connection as Tx
+from app.db import Row, statements
+from app.rag.indexing import messages_changed
+from app.web.responses import dump_json
+
+sql = statements("chatwoot")
+
+
+def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
+    """Upsert everything of a page, in the order of its foreign keys. Answers counts by name."""
+    scope = {"project_id": connection.project_id, "connection_id": connection.id}
+    counts = {
+        "touched_inboxes": _upsert(tx, "upsert_inboxes", rows.inboxes, **scope),
+        "touched_agents": _upsert(
+            tx, "upsert_agents", rows.agents, project_id=connection.project_id
+        ),
+        "touched_contacts": _upsert(tx, "upsert_contacts", list(rows.contacts.values()), **scope),
+        "touched_conversations": _upsert(tx, "upsert_conversations", rows.conversations, **scope),
+        "processed_conversations": sum(row.get("read", False) for row in rows.conversations),
+        "processed_messages": len(rows.messages),
+    }
+    changed: list[Row] = []
+    if rows.messages:
+        changed = sql.upsert_messages(tx, rows=_json(_unique(rows.messages)), **scope)
+        counts["touched_attachments"] = _upsert(
+            tx, "upsert_attachments", _unique(rows.attachments), project_id=connection.project_id
+        )
+        sql.drop_attachments_of_deleted(
+            tx,
+            project_id=connection.project_id,
+            message_ids=[row["id"] for row in changed],
+        )
+    if rows.conversations:
+        sql.mark_read(tx, project_id=connection.project_id, rows=_json(rows.conversations))
+    if changed:
+        chunks = messages_changed(tx, connection.project_id, [row["id"] for row in changed])
+        counts |= {"inserted_chunks": chunks.inserted, "reembedded_chunks": chunks.updated}
+    counts["touched_messages"] = len(changed)
+    return counts
+
+
+def stored_conversations(connection: Tx, project_id: UUID, ids: list[str]) -> dict[str, Row]:
+    """What is known of these conversations: their hash, how far they were read, where to read again."""
+    return {
+        row["id"]: row
+        for row in sql.stored_conversations(connection, project_id=project_id, ids=ids)
+    }
+
+
+def _upsert(tx: Tx, statement: str, rows: list[dict[str, Any]], **scope: Any) -> int:
+    if not rows:
+        return 0
+    touched: int = getattr(sql, statement)(tx, rows=_json(rows), **scope)
+    return touched
+
+
+def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last reading of each id: one statement cannot touch a row twice."""
+    return list({row["id"]: row for row in rows}.values())
+
+
+def _json(rows: list[dict[str, Any]]) -> Jsonb:
+    return Jsonb(rows, dumps=dump_json)

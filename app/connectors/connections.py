@@ -1,0 +1,221 @@
+"""Connections of projects to vendors: where they are, with which token, and whether they may be called."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg.errors
+from flask import current_app
+
+from app import crypto
+from app.audit import service as audit
+from app.connectors.errors import ConnectorError
+from app.db import Connection as Tx
+from app.db import Row, db, statements
+from app.web.access import Identity
+from app.web.errors import ApiError
+from config.settings import Settings
+
+sql = statements("connectors")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One vendor account as one project reads it."""
+
+    id: UUID
+    project_id: UUID
+    connector: str
+    base_url: str
+    external_account_id: str
+    token: str
+    filters: dict[str, Any]
+    options: dict[str, Any]
+    enabled: bool
+    health: str
+
+
+def settings() -> Settings:
+    found: Settings = current_app.config["SETTINGS"]
+    return found
+
+
+def find(project_id: UUID, connector: str) -> Connection | None:
+    """The project's connection; made from the settings at first use when it has none.
+
+    Raises ConnectorError `binding_conflict` when the configured account is another project's.
+    """
+    with db.connection() as connection:
+        row = sql.find_connection(connection, project_id=project_id, connector=connector)
+    if row is None:
+        row = _from_settings(project_id, connector)
+    return _open(row) if row else None
+
+
+def _open(row: Row) -> Connection:
+    return Connection(
+        id=row["id"],
+        project_id=row["project_id"],
+        connector=row["connector"],
+        base_url=row["base_url"],
+        external_account_id=row["external_account_id"],
+        token=crypto.decrypt(row["credentials_enc"]),
+        filters=row["filters"],
+        options=row["options"],
+        enabled=row["enabled"],
+        health=row["health"],
+    )
+
+
+def _from_settings(project_id: UUID, connector: str) -> Row | None:
+    found = settings()
+    if connector != "chatwoot" or not (
+        found.chatwoot_base_url and found.chatwoot_api_token and found.chatwoot_account_id
+    ):
+        return None
+    with db.transaction() as tx:
+        return _write(
+            tx,
+            project_id,
+            connector=connector,
+            base_url=found.chatwoot_base_url,
+            external_account_id=found.chatwoot_account_id,
+            api_token=found.chatwoot_api_token,
+            display_name="Chatwoot (from settings)",
+            from_settings=True,
+            created_by=None,
+        )
+
+
+def store(
+    project_id: UUID,
+    *,
+    connector: str,
+    base_url: str,
+    external_account_id: str,
+    api_token: str,
+    display_name: str = "",
+    caller: Identity | None = None,
+) -> Row:
+    """Make the project's connection, or give the same account a new token.
+
+    Raises 400 `connection_url_refused`, 409 `<connector>_source_binding_error`.
+    """
+    refuse_unsafe_url(base_url, settings())
+    try:
+        with db.transaction() as tx:
+            row = _write(
+                tx,
+                project_id,
+                connector=connector,
+                base_url=base_url.rstrip("/"),
+                external_account_id=external_account_id,
+                api_token=api_token,
+                display_name=display_name,
+                from_settings=False,
+                created_by=caller.user_id if caller else None,
+            )
+            audit.record(
+                tx,
+                "connector.connection.create",
+                project_id=project_id,
+                entity_type="connector_connection",
+                entity_id=str(row["id"]),
+                payload={"connector": connector, "external_account_id": external_account_id},
+            )
+    except ConnectorError as error:
+        raise binding_error(connector, error) from None
+    return public(row)
+
+
+def _write(tx: Tx, project_id: UUID, *, api_token: str, **values: Any) -> Row:
+    try:
+        with tx.transaction():
+            row: Row = sql.store_connection(
+                tx,
+                project_id=project_id,
+                credentials_enc=crypto.encrypt(api_token),
+                credential_hint=api_token[-4:],
+                **values,
+            )
+    except psycopg.errors.UniqueViolation:
+        raise ConnectorError(
+            "binding_conflict",
+            f"{values['connector']}_account_external_id_already_bound_to_another_project",
+        ) from None
+    # What was wrong with the old token is no longer known to be wrong.
+    sql.reopen_errors(tx, project_id=project_id, connector=values["connector"])
+    return row
+
+
+def binding_error(connector: str, error: ConnectorError) -> ApiError:
+    return ApiError(
+        409,
+        f"{connector}_source_binding_error",
+        "This account belongs to another project of the installation.",
+        {"connector": connector, "error_kind": error.kind, "reason": error.message},
+    )
+
+
+def list_public(project_id: UUID) -> list[Row]:
+    """The project's connections without their secrets."""
+    with db.connection() as connection:
+        return [public(row) for row in sql.list_connections(connection, project_id=project_id)]
+
+
+def public(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.endswith("_enc")}
+
+
+def refuse_unsafe_url(url: str, settings: Settings) -> None:
+    """Raise 400 `connection_url_refused` for an address that we must not call on somebody's word."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _refused("Give a full address, like https://chat.example.com.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _refused("Leave logins, queries and fragments out of the address.")
+    addresses = _addresses(parts.hostname)
+    private = [address for address in addresses if not _public(address)]
+    if private and not all(_allowed(address, parts.hostname, settings) for address in private):
+        raise _refused(
+            "This address is in a private network. Allow it with CONNECTOR_PRIVATE_HOSTS if it is yours."
+        )
+    if parts.scheme == "http" and len(private) < len(addresses):
+        raise _refused("Use https: the token would travel in clear.")
+
+
+def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        found = {item[4][0] for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        raise _refused(f"The host {host} is not known.") from None
+    return [ipaddress.ip_address(str(address).partition("%")[0]) for address in found]
+
+
+def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast
+
+
+def _allowed(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, host: str, settings: Settings
+) -> bool:
+    if address.is_loopback and not settings.is_production:
+        return True
+    for entry in settings.connector_private_hosts:
+        if entry.lower() == host.lower():
+            return True
+        try:
+            if address in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError(400, "connection_url_refused", message)

@@ -1,0 +1,46 @@
+"""What can go wrong with a vendor, in the kinds that decide what happens next."""
+
+from __future__ import annotations
+
+# Waiting does not help: somebody has to change something.
+PERMANENT = frozenset(
+    {"config_missing", "binding_conflict", "auth_failed", "forbidden", "schema_mismatch"}
+)
+# The vendor is away or overloaded: worth another try within the same call.
+TRANSIENT = frozenset({"timeout", "network", "upstream_5xx", "invalid_response"})
+
+
+class ConnectorError(Exception):
+    """A call or a stream that failed. The message never holds tokens, texts or full addresses."""
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+        vendor_request_id: str | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.http_status = http_status
+        self.retry_after = retry_after  # seconds
+        self.vendor_request_id = vendor_request_id
+        self.excerpt = excerpt
+
+    @property
+    def permanent(self) -> bool:
+        return self.kind in PERMANENT
+
+    def details(self) -> dict[str, object]:
+        """What is kept with the error's row."""
+        found = {
+            "http_status": self.http_status,
+            "retry_after": self.retry_after,
+            "vendor_request_id": self.vendor_request_id,
+            "excerpt": self.excerpt,
+        }
+        return {name: value for name, value in found.items() if value is not None}

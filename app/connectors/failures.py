@@ -1,0 +1,119 @@
+"""Errors of connectors as rows: one open row a fault, retried while waiting helps, then a person's."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from app.connectors.errors import ConnectorError
+from app.db import Connection, statements
+from config.settings import Settings
+
+sql = statements("connectors")
+
+LONGEST_DELAY = 6 * 3600
+FEW_ATTEMPTS = {"db_error": 3, "lease_expired": 3, "internal": 3}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that could not be understood; the run goes on without it."""
+
+    source_ref: str
+    reason: str
+    payload: dict[str, Any]
+
+
+def register(
+    tx: Connection,
+    project_id: UUID,
+    connector: str,
+    stream: str | None,
+    error: ConnectorError,
+    settings: Settings,
+) -> None:
+    """Note a failure. A known one counts on; a permanent one waits for a person at once."""
+    _write(
+        tx,
+        project_id,
+        connector,
+        stream,
+        kind=error.kind,
+        message=error.message,
+        source_ref=None,
+        payload=error.details(),
+        max_attempts=FEW_ATTEMPTS.get(error.kind, settings.connector_max_retries),
+        permanent=error.permanent,
+        # A vendor's wish for a pause is no failed attempt.
+        counts=error.kind != "rate_limited",
+        delay=error.retry_after,
+        settings=settings,
+    )
+
+
+def quarantine(
+    tx: Connection,
+    project_id: UUID,
+    connector: str,
+    stream: str,
+    record: Rejected,
+    settings: Settings,
+) -> None:
+    """Keep a record that does not parse, with its payload, for a person to look at."""
+    _write(
+        tx,
+        project_id,
+        connector,
+        stream,
+        kind="record_invalid",
+        message=record.reason,
+        source_ref=record.source_ref[:500],
+        payload={"record": record.payload},
+        max_attempts=1,
+        permanent=True,
+        counts=True,
+        delay=None,
+        settings=settings,
+    )
+
+
+def _write(
+    tx: Connection,
+    project_id: UUID,
+    connector: str,
+    stream: str | None,
+    *,
+    kind: str,
+    message: str,
+    source_ref: str | None,
+    payload: dict[str, Any],
+    max_attempts: int,
+    permanent: bool,
+    counts: bool,
+    delay: float | None,
+    settings: Settings,
+) -> None:
+    place = "|".join((connector, stream or "", kind, source_ref or ""))
+    sql.register_error(
+        tx,
+        project_id=project_id,
+        connector=connector,
+        stream=stream,
+        error_kind=kind,
+        error_message=message[:4000],
+        source_ref=source_ref,
+        payload=Jsonb(payload),
+        dedupe_key=hashlib.sha256(place.encode()).hexdigest(),
+        max_attempts=max_attempts,
+        permanent=permanent,
+        counts=counts,
+        delay=delay,
+        base_seconds=settings.connector_retry_base_seconds,
+        cap_seconds=LONGEST_DELAY,
+        jitter=random.uniform(0.8, 1.2),
+    )

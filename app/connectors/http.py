@@ -1,0 +1,224 @@
+"""Calls to vendors: deadlines that include the body, retries, pace, and a shared breaker.
+
+Used from the plain threads of the worker. A call ends within the total deadline whatever the server
+does: slow headers, a dripping body, a body that stops in the middle.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+
+from app import metrics
+from app.connectors.breaker import Breaker
+from app.connectors.errors import TRANSIENT, ConnectorError
+from config.settings import Settings
+
+USER_AGENT = "Lightpost/1.0 (+connector)"
+LONGEST_PAUSE_IN_CALL = 20.0  # a longer Retry-After ends the run, which comes back by itself
+BACKOFF_BASE = 0.4
+EXCERPT_LENGTH = 200
+STATUS_KINDS = {
+    401: "auth_failed",
+    403: "forbidden",
+    404: "not_found",
+    422: "schema_mismatch",
+    400: "schema_mismatch",
+}
+
+
+class Pace:
+    """At most so many calls a second, evenly, over all threads of a connection."""
+
+    def __init__(self, per_second: float) -> None:
+        self._pause = 1.0 / per_second
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            # A burst of one second's worth may pass at once.
+            self._next = max(self._next + self._pause, now - 1.0)
+            delay = self._next - now
+        if delay > 0:
+            time.sleep(delay)
+
+
+class HttpClient:
+    """GETs JSON from one vendor connection."""
+
+    def __init__(
+        self,
+        connector: str,
+        base_url: str,
+        headers: dict[str, str],
+        settings: Settings,
+        breaker: Breaker | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.connector = connector
+        self.base_url = base_url.rstrip("/")
+        self.host = urlsplit(base_url).netloc
+        self.settings = settings
+        self.breaker = breaker
+        self.check = check  # raises when the run must stop
+        self.calls = 0
+        self._pace = Pace(settings.connector_requests_per_second)
+        self._session = requests.Session()
+        self._session.headers.update(
+            {"User-Agent": USER_AGENT, "Accept": "application/json", **headers}
+        )
+        # Keeps a proxy of the environment from seeing vendor tokens.
+        self._session.trust_env = False
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=16)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of an address below the base. Raises ConnectorError."""
+        attempt = 0
+        while True:
+            self.check()
+            if self.breaker:
+                self.breaker.refuse_when_open()
+            self._pace.wait()
+            try:
+                found = self._attempt(path, query)
+            except ConnectorError as error:
+                if self.breaker and error.kind in TRANSIENT:
+                    self.breaker.failed()
+                pause = self._pause_before_retry(error, attempt)
+                if pause is None:
+                    raise
+                attempt += 1
+                time.sleep(pause)
+                continue
+            if self.breaker:
+                self.breaker.succeeded()
+            return found
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _pause_before_retry(self, error: ConnectorError, attempt: int) -> float | None:
+        """Seconds to wait before trying again; None when the error is final."""
+        if attempt >= self.settings.connector_http_retries:
+            return None
+        if error.kind == "rate_limited":
+            pause = error.retry_after if error.retry_after is not None else 2.0 * 2**attempt
+            return pause if pause <= LONGEST_PAUSE_IN_CALL else None
+        if error.kind in TRANSIENT:
+            return random.uniform(0, BACKOFF_BASE * 2**attempt)
+        return None
+
+    def _attempt(self, path: str, query: dict[str, Any]) -> Any:
+        started = time.monotonic()
+        status = "error"
+        self.calls += 1
+        try:
+            with self._session.get(
+                self.base_url + path,
+                params=query,
+                stream=True,
+                allow_redirects=False,
+                timeout=(
+                    self.settings.connector_connect_timeout_seconds,
+                    self.settings.connector_read_timeout_seconds,
+                ),
+            ) as response:
+                status = f"{response.status_code // 100}xx"
+                body = self._body(response, started + self.settings.connector_total_timeout_seconds)
+                return self._understand(response, body)
+        except requests.Timeout:
+            raise ConnectorError("timeout", f"{self.host} did not answer in time") from None
+        except (requests.RequestException, OSError) as error:
+            raise ConnectorError(
+                "network", f"{self.host} cannot be reached ({type(error).__name__})"
+            ) from None
+        finally:
+            metrics.CONNECTOR_REQUESTS.labels(self.connector, status).inc()
+            metrics.CONNECTOR_SECONDS.labels(self.connector).observe(time.monotonic() - started)
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        """The whole body, within the deadline and the size that settings allow."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            part = self._part(response)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > self.settings.connector_max_response_bytes:
+                raise ConnectorError("invalid_response", f"{self.host} sent more than is allowed")
+            if time.monotonic() > deadline:
+                raise ConnectorError("timeout", f"{self.host} sent its answer too slowly")
+
+    def _part(self, response: requests.Response) -> bytes:
+        try:
+            # read1 hands over what has arrived; read would wait for more than the deadline allows.
+            return bytes(response.raw.read1(65_536, decode_content=True))
+        except Exception as error:
+            if "Timeout" in type(error).__name__:
+                raise ConnectorError(
+                    "timeout", f"{self.host} stopped in the middle of its answer"
+                ) from None
+            raise ConnectorError(
+                "network", f"{self.host} broke off its answer ({type(error).__name__})"
+            ) from None
+
+    def _understand(self, response: requests.Response, body: bytes) -> Any:
+        status = response.status_code
+        if 200 <= status < 300:
+            try:
+                return orjson.loads(body)
+            except orjson.JSONDecodeError:
+                raise self._error(
+                    response, body, "invalid_response", "sent something that is not JSON"
+                ) from None
+        if status == 429:
+            raise self._error(response, body, "rate_limited", "asks for a pause")
+        if status >= 500 or status in (408, 425):
+            raise self._error(response, body, "upstream_5xx", f"answered {status}")
+        kind = STATUS_KINDS.get(status, "upstream_4xx")
+        raise self._error(response, body, kind, f"answered {status}")
+
+    def _error(
+        self, response: requests.Response, body: bytes, kind: str, what: str
+    ) -> ConnectorError:
+        return ConnectorError(
+            kind,
+            f"{self.host} {what}",
+            http_status=response.status_code,
+            retry_after=retry_after(response.headers.get("Retry-After")),
+            vendor_request_id=response.headers.get("X-Request-Id"),
+            excerpt=body[:EXCERPT_LENGTH].decode("utf-8", "replace").replace("\x00", ""),
+        )
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds from a Retry-After header in either form, clamped to 1 s to 1 h; None without one."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 1.0), 3600.0)

@@ -1,0 +1,108 @@
+"""Connections of the active project, their state and their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+from marshmallow import fields, validate
+
+from app.connectors import connections, service, state
+from app.connectors.connections import Connection
+from app.db import db, statements
+from app.web.access import identity
+from app.web.errors import ApiError
+from app.web.inputs import ClampedInt, Input, Text
+from app.web.routing import Api
+
+api = Api("connectors")
+sql = statements("connectors")
+
+
+class NewConnection(Input):
+    connector = fields.String(required=True, validate=validate.OneOf(sorted(service.READERS)))
+    base_url = Text(required=True, validate=validate.Length(8, 500))
+    external_account_id = Text(required=True, validate=validate.Regexp(r"^[0-9]{1,18}$"))
+    api_token = Text(required=True, validate=validate.Length(4, 500))
+    display_name = Text(load_default="", validate=validate.Length(max=200))
+    verify = fields.Boolean(load_default=True)
+
+
+class ErrorFilter(Input):
+    status = Text(
+        load_default=None, allow_none=True, blank_as_none=True, validate=validate.Length(max=50)
+    )
+    limit = ClampedInt(default=100, low=1, high=500)
+
+
+@api.get("/connectors/state", permission="project.read")
+def connector_state(project_id: UUID) -> dict[str, Any]:
+    """Which connector is behind, since when, why, and what happens next."""
+    return {"connectors": state.connector_states(project_id)}
+
+
+@api.get("/connectors/errors", permission="project.read", query=ErrorFilter)
+def list_errors(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
+    """Errors, the most recently seen first."""
+    status = query["status"].lower() if query["status"] else None
+    with db.connection() as connection:
+        rows = sql.list_errors(
+            connection, project_id=project_id, status=status, most=query["limit"]
+        )
+    return {"errors": rows}
+
+
+@api.get("/connectors/connections", permission="connectors.manage")
+def list_connections(project_id: UUID) -> dict[str, Any]:
+    """The project's connections; tokens are never shown."""
+    return {"connections": connections.list_public(project_id)}
+
+
+@api.post(
+    "/connectors/connections",
+    permission="connectors.manage",
+    body=NewConnection,
+    status=201,
+    idempotent=True,
+    errors=("connection_url_refused", "chatwoot_source_binding_error", "upstream_auth_failed"),
+)
+def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """Connect the project to an account; for a known account, give it a new token."""
+    verify = body.pop("verify")
+    connections.refuse_unsafe_url(body["base_url"], current_app.config["SETTINGS"])
+    if verify:
+        service.verify(_draft(project_id, body))
+    return {"connection": connections.store(project_id, caller=identity(), **body)}
+
+
+@api.post(
+    "/connectors/connections/<connection_id>/test",
+    permission="connectors.manage",
+    errors=("connection_not_found", "upstream_auth_failed", "upstream_unavailable"),
+)
+def test_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
+    """Ask the vendor whether the connection works."""
+    found = next(
+        (row for row in connections.list_public(project_id) if row["id"] == connection_id), None
+    )
+    opened = connections.find(project_id, found["connector"]) if found else None
+    if opened is None:
+        raise ApiError(404, "connection_not_found", "There is no such connection.")
+    return {"verified": service.verify(opened)}
+
+
+def _draft(project_id: UUID, body: dict[str, Any]) -> Connection:
+    """The connection as it would be, to try it before it is stored."""
+    return Connection(
+        id=project_id,
+        project_id=project_id,
+        connector=body["connector"],
+        base_url=body["base_url"],
+        external_account_id=body["external_account_id"],
+        token=body["api_token"],
+        filters={},
+        options={},
+        enabled=True,
+        health="ok",
+    )

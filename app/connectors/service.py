@@ -1,0 +1,333 @@
+"""Syncs of connectors as jobs, and what a connection needs before one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from psycopg.types.json import Jsonb
+
+from app.connectors import connections, engine, failures
+from app.connectors.breaker import Breaker
+from app.connectors.chatwoot.client import ChatwootClient
+from app.connectors.chatwoot.streams import ChatwootReader
+from app.connectors.connections import Connection
+from app.connectors.engine import Outcome, Reader, SyncLock
+from app.connectors.errors import ConnectorError
+from app.crypto import SecretUnreadable
+from app.db import Row, db, statements
+from app.scheduler.context import JobResult, RunContext, RunStopped
+from app.web.errors import ApiError
+
+log = structlog.get_logger(__name__)
+sql = statements("connectors")
+
+
+def _open_chatwoot(connection: Connection, context: RunContext) -> Reader:
+    breaker = Breaker(connection.project_id, connection.id, connection.base_url, context.settings)
+    client = ChatwootClient(connection, context.settings, breaker, context.check)
+    return ChatwootReader(connection, client, context.settings)
+
+
+READERS: dict[str, Callable[[Connection, RunContext], Reader]] = {"chatwoot": _open_chatwoot}
+
+
+def require_connection(project_id: UUID, connector: str) -> Connection:
+    """The connection that a sync would use. Raises 409 `connector_not_configured`,
+    `<connector>_source_binding_error`."""
+    try:
+        found = connections.find(project_id, connector)
+    except ConnectorError as error:
+        raise connections.binding_error(connector, error) from None
+    except SecretUnreadable as error:
+        raise ApiError(409, "connector_not_configured", f"{error}.") from None
+    if found is None:
+        raise ApiError(
+            409,
+            "connector_not_configured",
+            f"This project has no {connector} connection: POST /connectors/connections makes one.",
+            {"connector": connector, "error_kind": "config_missing"},
+        )
+    return found
+
+
+def run_chatwoot_sync(context: RunContext) -> JobResult:
+    """Pull what is new from the project's Chatwoot."""
+    return sync(context, "chatwoot")
+
+
+def run_sync_cycle(context: RunContext) -> JobResult:
+    """All connectors of the project, each for itself; failed when all of them failed."""
+    results: list[dict[str, Any]] = []
+    changed = False
+    for connector in READERS:
+        if not _ready(context.project_id, connector):
+            continue
+        result = sync(context, connector)
+        changed = changed or result.changed
+        failed = result.status == "failed"
+        results.append(
+            {
+                "connector": connector,
+                "status": "failed" if failed else "ok",
+                "mode": "http",
+                **(
+                    {"error": result.error, "error_kind": result.error_kind}
+                    if failed
+                    else {"result": result.result}
+                ),
+            }
+        )
+    failures_count = sum(item["status"] == "failed" for item in results)
+    return JobResult(
+        status="failed"
+        if results and failures_count == len(results)
+        else "partial"
+        if failures_count
+        else "completed",
+        processed_count=len(results),
+        result={
+            "total": len(results),
+            "ok": len(results) - failures_count,
+            "failed": failures_count,
+            "results": results,
+        },
+        changed=changed,
+        error_kind=next(
+            (item.get("error_kind") for item in results if item.get("error_kind")), None
+        ),
+        error=next((item.get("error") for item in results if item.get("error")), None),
+    )
+
+
+def run_error_retry(context: RunContext) -> JobResult:
+    """Sync once more each connector that has an error whose time has come."""
+    with db.connection() as connection:
+        due: list[Row] = sql.due_errors(connection, project_id=context.project_id)
+    retried = []
+    changed = False
+    for row in due:
+        if row["connector"] not in READERS:
+            continue
+        result = sync(context, row["connector"])
+        changed = changed or result.changed
+        retried.append(
+            {
+                "connector": row["connector"],
+                "status": "failed" if result.status == "failed" else "resolved",
+                **({"error": result.error} if result.error else {}),
+            }
+        )
+    failed = sum(item["status"] == "failed" for item in retried)
+    return JobResult(
+        # A vendor that is still away is no fault of this job: its own row keeps the pace.
+        status="partial" if failed else "completed",
+        processed_count=len(retried),
+        result={
+            "due": sum(row["due"] for row in due),
+            "succeeded": len(retried) - failed,
+            "failed": failed,
+            "retried": retried,
+        },
+        changed=changed,
+    )
+
+
+def _ready(project_id: UUID, connector: str) -> bool:
+    """Whether a cycle should call this connector: it has a connection that nobody must mend first."""
+    try:
+        found = connections.find(project_id, connector)
+    except (ConnectorError, SecretUnreadable) as error:
+        log.info("connector_skipped", connector=connector, reason=type(error).__name__)
+        return False
+    return found is not None and found.health != "needs_attention"
+
+
+def sync(context: RunContext, connector: str) -> JobResult:
+    """One sync of one connector: state, streams, errors, state."""
+    with SyncLock(context.project_id, connector) as mine:
+        if not mine:
+            return JobResult(
+                "failed",
+                error_kind="sync_in_progress",
+                error=f"another sync of {connector} is at work",
+            )
+        started = time.monotonic()
+        with db.connection() as connection:
+            sql.begin_state(
+                connection,
+                project_id=context.project_id,
+                connector=connector,
+                run_id=context.run_id,
+            )
+        found: Connection | None = None
+        try:
+            found = connections.find(context.project_id, connector)
+            if found is None:
+                raise ConnectorError("config_missing", f"the project has no {connector} connection")
+            outcome = _pull(found, context)
+        except ConnectorError as error:
+            outcome = Outcome(failed={"": error})
+        except SecretUnreadable as error:
+            outcome = Outcome(failed={"": ConnectorError("config_missing", str(error))})
+        except RunStopped:
+            _end(context, connector, found, Outcome(unfinished=["stopped"]))
+            raise
+        result = _end(context, connector, found, outcome)
+        log.info(
+            "sync_ended",
+            connector=connector,
+            status=outcome.status,
+            seconds=round(time.monotonic() - started, 1),
+            **outcome.counts,
+        )
+        return result
+
+
+def _pull(connection: Connection, context: RunContext) -> Outcome:
+    reader = READERS[connection.connector](connection, context)
+    try:
+        return engine.pull(connection, reader, context)
+    finally:
+        reader.close()
+
+
+def _end(
+    context: RunContext, connector: str, connection: Connection | None, outcome: Outcome
+) -> JobResult:
+    """Write how it went: errors opened and resolved, the connection's health, the connector's state."""
+    error = outcome.first_error
+    counts = _counts(outcome)
+    with db.transaction() as tx:
+        for stream, failure in outcome.failed.items():
+            failures.register(
+                tx, context.project_id, connector, stream or None, failure, context.settings
+            )
+        cursor = None
+        if connection is not None:
+            sql.resolve_errors(
+                tx, project_id=context.project_id, connector=connector, streams=_sound(outcome)
+            )
+            health, reason = _health(outcome)
+            sql.set_health(
+                tx,
+                project_id=context.project_id,
+                connection_id=connection.id,
+                health=health,
+                reason=reason,
+            )
+            cursor = sql.newest_cursor(
+                tx, project_id=context.project_id, connection_id=connection.id
+            )
+        cursor = cursor or {"cursor_ts": None, "cursor_id": None}
+        result = {
+            "source": f"{connector}:{connection.external_account_id}" if connection else connector,
+            "project_id": str(context.project_id),
+            **counts,
+            "cursor_ts": cursor["cursor_ts"].isoformat() if cursor["cursor_ts"] else None,
+            "cursor_id": cursor["cursor_id"],
+            "unfinished": outcome.unfinished,
+        }
+        if error is not None and error.retry_after is not None:
+            result["retry_after"] = error.retry_after
+        sql.end_state(
+            tx,
+            project_id=context.project_id,
+            connector=connector,
+            status={"completed": "ok"}.get(outcome.status, outcome.status),
+            error_kind=error.kind if error else None,
+            error=error.message if error else None,
+            meta=Jsonb(result),
+            **cursor,
+        )
+    return JobResult(
+        status=outcome.status,
+        processed_count=counts["processed_messages"],
+        result=result,
+        changed=any(outcome.counts.get(name) for name in CHANGES),
+        error_kind=error.kind if error else None,
+        error=error.message if error else None,
+        retry_after=error.retry_after if error else None,
+    )
+
+
+CHANGES = (
+    "touched_messages",
+    "touched_conversations",
+    "touched_contacts",
+    "inserted_chunks",
+    "reembedded_chunks",
+)
+SHOWN = (
+    "processed_conversations",
+    "processed_messages",
+    "touched_messages",
+    "touched_conversations",
+    "touched_contacts",
+    "touched_inboxes",
+    "touched_attachments",
+    "inserted_chunks",
+    "reembedded_chunks",
+)
+
+
+def _counts(outcome: Outcome) -> dict[str, int]:
+    return {name: outcome.counts.get(name, 0) for name in SHOWN}
+
+
+def _sound(outcome: Outcome) -> list[str]:
+    """Streams that a resolved error may belong to: all that did not fail in this run."""
+    if "" in outcome.failed:
+        return []
+    every = ["inboxes", "agents", "contacts", "conversations"]
+    failed = set(outcome.failed)
+    first = next(
+        (i for i, name in enumerate(every) if name in failed and name != "agents"), len(every)
+    )
+    return [name for name in every[:first] if name not in failed]
+
+
+def _health(outcome: Outcome) -> tuple[str, str | None]:
+    error = outcome.first_error
+    if error is None or error.kind == "stream_unavailable":
+        return "ok", None
+    if error.permanent:
+        return "needs_attention", error.message
+    return "degraded", error.message
+
+
+def verify(connection: Connection) -> dict[str, Any]:
+    """Ask the vendor whether the connection works: who the token is, and the account.
+
+    Raises 502 `upstream_auth_failed`, 502 `upstream_error`, 503 `upstream_unavailable`.
+    """
+    client = ChatwootClient(connection, connections.settings())
+    try:
+        profile = client.profile()
+        account = client.account()
+    except ConnectorError as error:
+        code = {
+            "auth_failed": (502, "upstream_auth_failed"),
+            "forbidden": (502, "upstream_auth_failed"),
+        }
+        away = (503, "upstream_unavailable")
+        status, name = code.get(
+            error.kind,
+            away
+            if error.kind in ("timeout", "network", "upstream_5xx", "circuit_open")
+            else (502, "upstream_error"),
+        )
+        raise ApiError(
+            status,
+            name,
+            f"{error.message}.",
+            {"connector": connection.connector, "error_kind": error.kind},
+        ) from None
+    finally:
+        client.close()
+    with db.connection() as c:
+        sql.mark_verified(c, project_id=connection.project_id, connection_id=connection.id)
+    return {"account": account.get("name"), "user": profile.get("name")}

@@ -1,0 +1,29 @@
+"""`python -m tests.vendors.chatwoot`: the simulated server as a program, for the demo."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tests.vendors.chatwoot.server import ChatwootServer
+from tests.vendors.chatwoot.state import State, fill
+from tests.vendors.chatwoot.story import load_story
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A simulated Chatwoot server.")
+    parser.add_argument("--port", type=int, default=8091)
+    parser.add_argument("--token", default="chatwoot-token")
+    parser.add_argument("--story", type=Path, help="folder with the story to serve")
+    parser.add_argument(
+        "--fill", type=int, metavar="CONVERSATIONS", help="many made-up conversations"
+    )
+    options = parser.parse_args()
+    state = load_story(options.story).state if options.story else State()
+    if options.fill:
+        fill(state, state.add_account(99, "Load"), options.fill, options.fill * 10 // 3)
+    ChatwootServer(state, options.token, options.port).serve()
+
+
+if __name__ == "__main__":
+    main()
