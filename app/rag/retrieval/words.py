@@ -1,0 +1,117 @@
+"""The words of a question, as the keyword leg looks for them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from snowballstemmer import stemmer
+
+GLOSSARY = Path(__file__).with_name("glossary.txt")
+MOST_WORDS = 8
+SHORTEST = 3
+WORD = re.compile(r"[^\W_]+(?:[_\-.][^\W_]+)*")
+CYRILLIC = re.compile("[а-я]")
+_russian = stemmer("russian")
+_english = stemmer("english")
+
+# Words that stand in half of all messages and tell nothing about the question.
+STOP_WORDS = frozenset(
+    """
+    и в во не что он на я с со как а то все она так его но да ты к у же вы за бы по только ее мне было вот
+    от меня еще нет о из ему теперь когда даже ну вдруг ли если уже или ни быть был него до вас нибудь опять
+    уж вам ведь там потом себя ничего ей может они тут где есть надо ней для мы тебя их чем была сам чтоб без
+    будто чего раз тоже себе под будет ж тогда кто этот того потому этого какой совсем ним здесь этом один
+    почти мой тем чтобы нее кажется сейчас были куда зачем всех можно при наконец два об другой хоть после
+    над больше тот через эти нас про них какая много разве три эту моя впрочем хорошо свою этой перед иногда
+    лучше чуть том нельзя такой им более всегда конечно всю между почему сколько какие какую каком каким какие
+    который которая которые это наш наша наши нам ваш ваша ваши
+    the a an and or but if of to in on at by for with about from as is are was were be been being do does did
+    have has had having i you he she it we they me him her us them my your his its our their this that these
+    those what which who whom whose when where why how all any both each few more most other some such no nor
+    not only own same so than too very can will just should would could may might must shall there here then
+    """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the question: its stem, and the stems that mean the same in the other language."""
+
+    text: str
+    stem: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return (self.stem, *self.also)
+
+    @property
+    def patterns(self) -> list[str]:
+        """What finds the word, its inflections and its translations in the search column."""
+        return [f"%{_literal(stem)}%" for stem in self.stems]
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def fold(text: str) -> str:
+    """Text as the search column holds it: one form of each letter, lower case, ё as е."""
+    return unicodedata.normalize("NFKC", text).lower().replace("ё", "е")
+
+
+def words_of(question: str) -> list[Word]:
+    """The words worth looking for, in their order, each stem once. None means: do not look at all."""
+    found: dict[str, Word] = {}
+    for match in WORD.finditer(unicodedata.normalize("NFKC", question[:4000])):
+        raw = match.group()
+        text = fold(raw)
+        if text in STOP_WORDS or (len(text) < SHORTEST and not _telling(raw)):
+            continue
+        root = stem(text)
+        word = Word(text, root, tuple(sorted(glossary().get(root, ()))))
+        found.setdefault(word.stem, word)
+        if len(found) == MOST_WORDS:
+            break
+    return list(found.values())
+
+
+def stem(text: str) -> str:
+    """What stays of a word in all its forms. Identifiers and numbers stay whole."""
+    if not text.isalpha():
+        return text
+    russian = bool(CYRILLIC.search(text))
+    cut: str = (_russian if russian else _english).stemWord(text)
+    if not russian and cut.endswith("i"):
+        cut = cut[:-1]  # deliver(y), deliver(ies): the stemmer's own i stands in neither
+    return cut if text.startswith(cut) and len(cut) >= SHORTEST else text[: max(SHORTEST, len(cut))]
+
+
+@cache
+def glossary() -> dict[str, frozenset[str]]:
+    """Stems and what they are in the other language, from `glossary.txt` beside this file."""
+    found: dict[str, frozenset[str]] = {}
+    for line in GLOSSARY.read_text().splitlines():
+        english, separator, russian = line.partition("=")
+        if not separator or line.startswith("#"):
+            continue
+        sides = [{stem(fold(word)) for word in side.split()} for side in (english, russian)]
+        for own, other in (sides, sides[::-1]):
+            for root in own:
+                found[root] = found.get(root, frozenset()) | other
+    return found
+
+
+def _telling(raw: str) -> bool:
+    """Short but meant: `v2`, `QA`, `1С`."""
+    return any(c.isdigit() for c in raw) or (len(raw) > 1 and raw.isupper())
+
+
+def is_russian(text: str) -> bool:
+    """Which language to answer in: the one that most letters of the question belong to."""
+    letters = [c for c in text.lower() if c.isalpha()]
+    return sum("а" <= c <= "я" or c == "ё" for c in letters) * 2 >= len(letters) > 0

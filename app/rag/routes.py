@@ -1,0 +1,252 @@
+"""Questions and answers, and the state of the embeddings."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.audit import service as audit
+from app.db import db, statements
+from app.rag import service
+from app.rag.embeddings import provider
+from app.rag.pipeline import model_number
+from app.rag.retrieval.legs import Query
+from app.scheduler.service import run_and_wait
+from app.web.access import identity
+from app.web.errors import ApiError, invalid
+from app.web.inputs import ClampedInt, Input, Text
+from app.web.routing import Api
+from config.settings import Settings
+
+api = Api("lightrag")
+sql = statements("retrieval")
+rag_sql = statements("rag")
+
+SOURCES = {
+    "messages": "messages",
+    "issues": "issues",
+    "deals": "deals",
+    "opportunities": "deals",
+    "chunks": "chunks",
+}
+LARGEST_ID = 2**63 - 1
+
+
+class Moment(fields.Field[datetime]):
+    """An ISO date or time; a date alone is midnight UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not re.match(r"^\d{4}-\d{2}-\d{2}", value):
+            raise ValidationError("Give an ISO date or time, like 2026-11-23.")
+        try:
+            if len(value) == 10:
+                day = date.fromisoformat(value)
+                return datetime(day.year, day.month, day.day, tzinfo=UTC)
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise ValidationError("There is no such date.") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not 1970 <= moment.year <= 9000:
+            raise ValidationError("There is no such date here.")
+        return moment
+
+
+class SourceFilter(fields.List):
+    """Names of sources; empty and null mean all of them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields.String(), allow_none=True, load_default=None, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given: list[Any] = super()._deserialize(value, attr, data, **kwargs)
+        names = [str(name).strip().lower() for name in given]
+        unknown = [name for name in names if name not in SOURCES]
+        if unknown:
+            raise ValidationError(f"Unknown source; known are {', '.join(sorted(SOURCES))}.")
+        return frozenset(SOURCES[name] for name in names) or None
+
+
+class Question(Input):
+    query = Text(required=True, validate=validate.Length(1, 4000))
+    topK = fields.Integer(load_default=10, validate=validate.Range(1, 50))  # noqa: N815 - the UI's name
+    sourceLimit = fields.Integer(load_default=8, validate=validate.Range(1, 25))  # noqa: N815
+    sourceFilter = SourceFilter()  # noqa: N815
+    date_from = Moment(load_default=None, allow_none=True)
+    date_to = Moment(load_default=None, allow_none=True)
+    mode = fields.String(
+        load_default="hybrid", validate=validate.OneOf(["hybrid", "vector", "keyword"])
+    )
+
+
+class Answer(Schema):
+    query = fields.String()
+    topK = fields.Integer()  # noqa: N815
+    query_run_id = fields.String(allow_none=True)
+    answer = fields.String()
+    quality_score = fields.Integer()
+    chunks = fields.List(fields.Dict())
+    evidence = fields.List(fields.Dict())
+    citations = fields.List(fields.Dict())
+    entities = fields.Dict()
+    stats = fields.Dict(keys=fields.String(), values=fields.Integer())
+    ranking_stats = fields.Dict()
+    duration_ms = fields.Integer()
+    degraded = fields.Boolean()
+    warnings = fields.List(fields.String())
+
+
+class Refresh(Input):
+    retry_failed = fields.Boolean(load_default=False)
+    reembed_stale_model = fields.Boolean(load_default=False)
+
+
+class Feedback(Input):
+    query_run_id = fields.Integer(required=True, validate=validate.Range(1, LARGEST_ID))
+    rating = fields.Integer(required=True, strict=False, validate=validate.Range(-1, 1))
+    comment = Text(
+        load_default=None, allow_none=True, blank_as_none=True, validate=validate.Length(max=2000)
+    )
+
+
+class History(Input):
+    limit = ClampedInt(default=50, low=1, high=200)
+    cursor = Text(
+        load_default=None,
+        allow_none=True,
+        blank_as_none=True,
+        validate=validate.Regexp(r"^[0-9]{1,18}$"),
+    )
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.config["SETTINGS"]
+    return found
+
+
+def _query(project_id: UUID, body: dict[str, Any]) -> Query:
+    since, until = body["date_from"], body["date_to"]
+    if since and until and since > until:
+        raise ApiError(400, "invalid_date_range", "date_from is later than date_to.")
+    return Query(
+        project_id=project_id,
+        text=body["query"],
+        top_k=body["topK"],
+        source_limit=body["sourceLimit"],
+        sources=body["sourceFilter"],
+        since=since,
+        # The page sends the beginning of its last day: the whole day is meant.
+        before=until + timedelta(hours=24) if until else None,
+        mode=body["mode"],
+    )
+
+
+@api.post(
+    "/lightrag/query",
+    permission="rag.query",
+    body=Question,
+    reply=Answer,
+    limit="query",
+    errors=("invalid_date_range",),
+)
+def ask(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer a question from the project's data, with evidence."""
+    return service.ask(_query(project_id, body), identity(), _settings())
+
+
+@api.post("/search", permission="rag.query", body=Question, reply=Answer, limit="query")
+def search(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """The same under its older name, with `results`."""
+    found = service.ask(_query(project_id, body), identity(), _settings())
+    return {**found, "results": found["chunks"], "mode": "lightrag"}
+
+
+@api.get("/lightrag/status", permission="project.read")
+def status(project_id: UUID) -> dict[str, Any]:
+    """How many chunks wait, are ready and have failed."""
+    return service.status(project_id, _settings())
+
+
+@api.post("/lightrag/refresh", permission="rag.refresh", body=Refresh, limit="job")
+def refresh(project_id: UUID, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Embed what waits, now. Waits up to 5 s for the end."""
+    settings = _settings()
+    with db.transaction() as tx:
+        if body["retry_failed"]:
+            rag_sql.retry_failed(tx, project_id=project_id)
+        if body["reembed_stale_model"]:
+            rag_sql.requeue_stale(
+                tx, project_id=project_id, model_id=model_number(provider(settings))
+            )
+    started, code = run_and_wait(
+        project_id, "embeddings_run", settings, seconds=min(5.0, settings.job_wait_seconds)
+    )
+    result = {
+        "embeddings": started["result"],
+        "status": service.status(project_id, settings),
+        "job_id": started["job_run_id"],
+        "queued": code == 202,
+    }
+    with db.transaction() as tx:
+        audit.record(
+            tx,
+            "lightrag.refresh",
+            project_id=project_id,
+            entity_type="lightrag",
+            entity_id=str(project_id),
+            status=str(started["result"].get("status", "queued")),
+        )
+    return {"result": result}, 200
+
+
+@api.post(
+    "/lightrag/feedback",
+    permission="rag.feedback",
+    body=Feedback,
+    errors=("query_run_not_found",),
+)
+def feedback(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """Say whether an answer was good (1), bad (-1) or neither (0). The last word counts."""
+    with db.connection() as connection:
+        row = sql.give_feedback(
+            connection,
+            project_id=project_id,
+            run_id=body["query_run_id"],
+            user_id=identity().user_id,
+            rating=body["rating"],
+            comment=body["comment"],
+        )
+    if row is None:
+        raise ApiError(404, "query_run_not_found", "There is no such query run in this project.")
+    return dict(row)
+
+
+@api.get("/lightrag/runs", permission="project.read", query=History)
+def list_runs(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
+    """Questions asked in the project, newest first."""
+    with db.connection() as connection:
+        rows = sql.list_runs(
+            connection,
+            project_id=project_id,
+            before_id=int(query["cursor"]) if query["cursor"] else None,
+            most=query["limit"] + 1,
+        )
+    more = len(rows) > query["limit"]
+    rows = rows[: query["limit"]]
+    return {"runs": rows, "next_cursor": rows[-1]["id"] if more else None, "has_more": more}
+
+
+@api.get("/lightrag/runs/<number>", permission="project.read", errors=("query_run_not_found",))
+def show_run(project_id: UUID, number: str) -> dict[str, Any]:
+    """One question with its evidence and answer."""
+    if not re.fullmatch(r"[0-9]{1,18}", number):
+        raise invalid("A run is named by its number.", "number")
+    with db.connection() as connection:
+        run = sql.find_run(connection, project_id=project_id, run_id=int(number))
+    if run is None:
+        raise ApiError(404, "query_run_not_found", "There is no such query run in this project.")
+    return {"run": run}

@@ -1,0 +1,205 @@
+"""Answering questions: one function for the page, the alias, the command line and the measurements."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+import structlog
+from psycopg.types.json import Jsonb
+
+from app.db import Row, db, statements
+from app.rag import answer
+from app.rag.cache import cache
+from app.rag.embeddings import provider
+from app.rag.retrieval.legs import Found, Query, Side, by_meaning, by_words
+from app.rag.retrieval.ranking import Item, as_evidence, rank
+from app.rag.retrieval.words import fold, words_of
+from app.web.access import Identity
+from app.web.responses import dump_json
+from config.settings import Settings
+
+log = structlog.get_logger(__name__)
+sql = statements("retrieval")
+rag_sql = statements("rag")
+
+MOST_EVIDENCE = 50
+# Sources that exist so far; the others are valid filters that find nothing yet.
+MESSAGE_FILTERS = {"messages", "chunks"}
+CHUNK_STATES = ("pending", "processing", "ready", "failed")
+
+
+def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, Any]:
+    """The whole answer to a question, recorded as a run of its own, remembered or not."""
+    started = time.perf_counter()
+    with db.connection() as connection:
+        context = sql.query_context(connection, project_id=query.project_id)
+    encoder = provider(settings)
+    key = (
+        query.project_id, context["data_version"], encoder.identity, " ".join(fold(query.text).split()),
+        query.top_k, query.source_limit, query.sources, query.since, query.before, query.mode,
+    )  # fmt: skip
+    found, remembered = cache.answer(
+        key, lambda: search(query, context, settings), settings.search_deadline_ms / 1000
+    )
+    duration = round((time.perf_counter() - started) * 1000)
+    run_id = _record(query, found, caller, remembered, duration)
+    reply = {**found, "query_run_id": run_id, "duration_ms": duration}
+    return {**reply, "cached": True} if remembered else reply
+
+
+def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
+    """Both legs side by side, one ranking, one answer. A leg that fails leaves a warning."""
+    items, near, worded, warnings = retrieve(query, context, settings)
+    evidence = items[:MOST_EVIDENCE]
+    chunks = [_chunk(row) for row in near[: query.top_k]]
+    stats = {
+        "chunks": len(chunks),
+        "messages": min(len(worded), query.source_limit),
+        "issues": 0,
+        "opportunities": 0,
+    }
+    text, citations = answer.compose(query.text, evidence, words_of(query.text), stats)
+    listed = [as_evidence(item) for item in evidence]
+    encoder = provider(settings)
+    vectors_ran = query.mode != "keyword" and not any(w.startswith("vector") for w in warnings)
+    return {
+        "query": query.text,
+        "topK": query.top_k,
+        "embedding_model": encoder.model if vectors_ran else None,
+        "search_config": {"ivfflat_probes": 0, "hnsw_ef_search": settings.search_hnsw_ef_search},
+        "quality_score": quality(evidence, len(chunks)),
+        "source_diversity": len({item.source_type for item in evidence}),
+        "answer": text,
+        "citations": citations,
+        "chunks": chunks,
+        "evidence": listed,
+        "entities": {"messages": [_entity(e) for e in listed], "issues": [], "opportunities": []},
+        "stats": stats,
+        "ranking_stats": _ranking_stats(evidence),
+        "degraded": bool(warnings),
+        "warnings": warnings,
+    }
+
+
+def retrieve(
+    query: Query, context: Row, settings: Settings
+) -> tuple[list[Item], list[Row], list[Row], list[str]]:
+    """Ranked items, the raw rows of each leg, and warnings of legs that were left out."""
+    if query.sources is not None and not query.sources & MESSAGE_FILTERS:
+        return [], [], [], []
+    deadline = time.monotonic() + settings.search_deadline_ms / 1000
+    words = words_of(query.text) if query.mode != "vector" else []
+    beside = Side(by_words, query, words, settings) if words else None
+    meaning = Found()
+    if query.mode != "keyword":
+        # Several chunks of one message are one item: look for more chunks than items are wanted.
+        wanted = max(3 * query.top_k, 60)
+        meaning = by_meaning(query, wanted, context["ready_chunks"], settings)
+    worded = beside.wait(deadline) if beside else Found()
+    items = rank(meaning.rows, worded.rows, words, context["messages"], settings)
+    warnings = [found.warning for found in (meaning, worded) if found.warning]
+    return items, meaning.rows, worded.rows, warnings
+
+
+def quality(items: list[Item], chunks: int) -> int:
+    """0 to 100: how much stands behind the answer, counting only what passed the threshold."""
+    if not items:
+        return 0
+    kinds = len({item.source_type for item in items})
+    supporting = sum("vector" in item.matched_by for item in items[:chunks])
+    relevance = items[0].relevance
+    volume = 40 * min(1, len(items) / 10) + 35 * min(1, kinds / 3) + 25 * min(1, supporting / 5)
+    return min(100, round(volume * relevance))
+
+
+def _chunk(row: Row) -> dict[str, Any]:
+    names = (
+        "id",
+        "conversation_global_id",
+        "message_global_id",
+        "chunk_index",
+        "created_at",
+        "distance",
+    )
+    return {**{name: row[name] for name in names}, "text": row["text"][:500]}
+
+
+def _entity(evidence: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": evidence["source_pk"],
+        **{name: evidence[name] for name in ("source_ref", "snippet", "created_at", "metadata")},
+    }
+
+
+def _ranking_stats(items: list[Item]) -> dict[str, float]:
+    scores = [item.score for item in items]
+    if not scores:
+        return {"avgScore": 0, "maxScore": 0, "minScore": 0, "count": 0}
+    return {
+        "avgScore": round(sum(scores) / len(scores), 4),
+        "maxScore": max(scores),
+        "minScore": min(scores),
+        "count": len(scores),
+    }
+
+
+def _record(
+    query: Query, found: dict[str, Any], caller: Identity | None, remembered: bool, duration: int
+) -> str | None:
+    """The run's id for feedback. A run that cannot be recorded does not cost the answer."""
+    filters = {
+        "sourceFilter": sorted(query.sources) if query.sources else None,
+        "topK": query.top_k,
+        "dateFrom": query.since,
+        "dateTo": query.before,
+    }
+    try:
+        with db.connection() as connection:
+            run_id: str = sql.record_run(
+                connection,
+                project_id=query.project_id,
+                user_id=caller.user_id if caller else None,
+                created_by=caller.username if caller else "system",
+                query_text=query.text,
+                query_norm=" ".join(fold(query.text).split())[:4000],
+                mode=query.mode,
+                filters=Jsonb(filters, dumps=dump_json),
+                top_k=query.top_k,
+                chunk_hits=found["stats"]["chunks"],
+                source_hits=found["stats"]["messages"],
+                evidence=Jsonb(found["evidence"], dumps=dump_json),
+                answer=found["answer"],
+                quality_score=found["quality_score"],
+                source_diversity=found["source_diversity"],
+                cached=remembered,
+                degraded=found["degraded"],
+                duration_ms=duration,
+                result_count=len(found["evidence"]),
+            )
+        return run_id
+    except Exception as error:
+        log.warning("run_not_recorded", error_type=type(error).__name__)
+        return None
+
+
+def status(project_id: UUID, settings: Settings) -> dict[str, Any]:
+    """Where the project's embeddings stand; the payload of GET /lightrag/status."""
+    encoder = provider(settings)
+    with db.connection() as connection:
+        row: Row = rag_sql.status(connection, project_id=project_id)
+    counters = row.pop("counters") or {}
+    return {
+        **row,
+        "embeddings": {state: counters.get(f"chunks.{state}", 0) for state in CHUNK_STATES},
+        "sources": {
+            "messages_total": counters.get("messages", 0),
+            "linear_issues_total": 0,
+            "opportunities_total": 0,
+        },
+        "embedding_model": encoder.model,
+        "embedding_dim": encoder.dimensions,
+        "provider_configured": True,
+        "token_budget_today": settings.embed_tokens_per_day if encoder.paid else None,
+    }
