@@ -1,0 +1,79 @@
+"""Postgres goes away under load and comes back: errors in the envelope, then all is well."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app import create_app
+from app.auth.service import seed_owner
+from app.db import db, migrations
+from app.db.embedded import EmbeddedPostgres
+from config.settings import load
+from tests.running import LOGIN, PASSWORD, Web, eventually
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of this test's own, to be restarted."""
+    postgres = EmbeddedPostgres(tmp_path / "pg", shared_buffers="32MB")
+    postgres.start()
+    migrations.upgrade(postgres.url())
+    yield postgres
+    postgres.stop("immediate")
+
+
+@pytest.fixture
+def web(server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Web]:
+    settings = load(
+        {},
+        database_url=server.url(),
+        auth_credentials=f"{LOGIN}:{PASSWORD}",
+        lightpost_home=tmp_path / "home",
+    )
+    with create_app(settings).app_context():
+        seed_owner(settings)
+    db.close()
+    running = Web(server.url(), tmp_path / "home", PG_POOL_WAIT_MS="1000")
+    running.start()
+    running.sign_in()
+    yield running
+    running.kill()
+
+
+@pytest.mark.slow
+def test_requests_fail_in_the_envelope_and_heal(server: EmbeddedPostgres, web: Web) -> None:
+    web.post("/projects", {"name": "Lives on"})
+    seen: list[tuple[float, int, str]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        http = requests.Session()
+        http.cookies.update(web.http.cookies)
+        while not done.is_set():
+            answer = http.get(web.url + "/projects", timeout=15)
+            seen.append((time.monotonic(), answer.status_code, answer.json().get("error", "")))
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        eventually(lambda: len(seen) > 20)
+        server.stop("immediate")
+        time.sleep(2)
+        server.start()
+        back = time.monotonic()
+        eventually(lambda: seen[-1][0] > back + 7, 20)
+    finally:
+        done.set()
+        for asker in askers:
+            asker.join()
+    failures = {(status, error) for _, status, error in seen if status != 200}
+    assert failures == {(503, "unavailable")}
+    late = [status for moment, status, _ in seen if moment > back + 5]
+    assert late and set(late) == {200}
