@@ -438,6 +438,7 @@ CREATE TABLE cw_messages (
     deleted_at timestamp with time zone,
     created_at timestamp with time zone,
     updated_at timestamp with time zone,
+    words tsvector GENERATED ALWAYS AS (to_tsvector('russian'::regconfig, translate(lower(NORMALIZE(COALESCE(content, ''::text), NFKC)), 'ё'::text, 'е'::text))) STORED,
     CONSTRAINT cw_messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text, 'activity'::text, 'template'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
@@ -925,7 +926,9 @@ CREATE INDEX cw_messages_conversation ON cw_messages USING btree (project_id, co
 
 CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, created_at DESC NULLS LAST, id DESC);
 
-CREATE INDEX cw_messages_words ON cw_messages USING gin (search_text gin_trgm_ops) WHERE (deleted_at IS NULL);
+CREATE INDEX cw_messages_text ON cw_messages USING gin (search_text gin_trgm_ops) WHERE ((deleted_at IS NULL) AND (NOT private));
+
+CREATE INDEX cw_messages_words ON cw_messages USING gin (words) WHERE ((deleted_at IS NULL) AND (NOT private));
 
 CREATE INDEX events_age ON events USING btree (created_at);
 

@@ -10,11 +10,14 @@ import base64
 import hashlib
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken
 from flask import current_app
 
 from config.settings import Settings
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 
 class SecretUnreadable(Exception):
@@ -27,6 +30,8 @@ def encrypt(text: str) -> bytes:
 
 def decrypt(blob: bytes) -> str:
     """The text of a stored secret. Raises SecretUnreadable."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _fernet().decrypt(bytes(blob)).decode()
     except InvalidToken:
@@ -64,6 +69,9 @@ def kept_secret(path: Path, make: object) -> str:
 
 
 def _fernet() -> Fernet:
+    # Imported at first use: seven megabytes that a web process seldom needs.
+    from cryptography.fernet import Fernet
+
     digest = hashlib.sha256(
         b"lightpost stored secrets\x00" + str(current_app.config["SECRET_KEY"]).encode()
     ).digest()

@@ -28,12 +28,24 @@ proc_name = "lightpost-web"
 control_socket_disable = True
 
 
-def worker_int(worker: Any) -> None:
-    _end_streams()
+def post_worker_init(worker: Any) -> None:
+    """Load the encoder before the first question, and end live streams at the signal to stop: waiting
+    for them would use up all the patience."""
+    import signal
 
+    import gevent
 
-def worker_exit(server: Any, worker: Any) -> None:
-    _end_streams()
+    from app.events.hub import hub
+    from app.rag.embeddings import provider
+
+    if _settings.embedding_provider == "local":
+        gevent.spawn(provider(_settings).embed_query, "warm")
+
+    def stop(number: int, frame: Any) -> None:
+        gevent.spawn(hub.close)
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -42,9 +54,3 @@ def child_exit(server: Any, worker: Any) -> None:
 
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.mark_process_dead(worker.pid)
-
-
-def _end_streams() -> None:
-    from app.events.hub import hub
-
-    hub.close()

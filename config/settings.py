@@ -229,6 +229,9 @@ class Settings:
     connector_requests_per_second: float = setting(
         40.0, "Calls per connection and second.", low=0.1, high=10_000
     )
+    connector_burst: int = setting(
+        600, "Calls that may come faster than that at the beginning of a run.", low=1, high=100_000
+    )
     connector_breaker_failures: int = setting(
         5, "Failures in a row that open the breaker.", low=1, high=100
     )

@@ -11,7 +11,7 @@ FROM projects p WHERE p.id = :project_id;
 SELECT set_config('statement_timeout', :milliseconds, true);
 
 -- name: nearest_chunks(project_id, model_id, dimensions, vector, wanted, exact, ef_search, sources, since, before)
-SELECT c.id, c.source_type, c.source_pk, c.kind, c.chunk_index, c.text, n.distance, m.created_at,
+SELECT c.id, c.source_type, c.source_pk, c.kind, c.chunk_index, c.text, n.distance, m.content, m.created_at,
        c.conversation_global_id, c.message_global_id, m.contact_global_id, m.sender_type, m.sender_name, m.message_id,
        k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
            || '?messageId=' || m.message_id AS source_url
@@ -22,25 +22,38 @@ JOIN cw_messages m ON m.project_id = c.project_id AND m.id = c.message_global_id
 LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
 ORDER BY n.distance, c.id;
 
--- name: messages_with_words(project_id, numbers, patterns, per_word, since, before, most)
--- Each word has one or more patterns (its stem, its translations). Up to `per_word` messages of each
--- pattern, so that a word of half the project costs no more than that; then every candidate is looked
--- at for all the words. Rows with rare words come first.
-WITH words AS (
-    SELECT number, array_agg(pattern) AS patterns
-    FROM unnest(:numbers::int[], :patterns::text[]) AS w(number, pattern) GROUP BY number
+-- name: messages_with_words(project_id, numbers, forms, exact_numbers, exact_patterns, per_word, since, before, most)
+-- Words of the question, each with its forms (itself and its translations) for full text; those that
+-- full text cannot see whole (identifiers, numbers) also as patterns for the trigram index. Up to
+-- `per_word` messages of each, so that a word of half the project costs no more than that; then every
+-- candidate is looked at for all the words. Rows with rare words come first.
+WITH asked AS (
+    SELECT number, nullif(string_agg('(' || query || ')', ' | ') FILTER (WHERE query <> ''), '')::tsquery AS query
+    FROM (SELECT number, plainto_tsquery('russian', form)::text AS query
+          FROM unnest(:numbers::int[], :forms::text[]) AS f(number, form)) parsed
+    GROUP BY number
+), exact AS (
+    SELECT number, pattern FROM unnest(:exact_numbers::int[], :exact_patterns::text[]) AS e(number, pattern)
 ), matches AS MATERIALIZED (
-    SELECT DISTINCT w.number, hit.id
-    FROM unnest(:numbers::int[], :patterns::text[]) AS w(number, pattern)
-    CROSS JOIN LATERAL (
+    SELECT a.number, hit.id
+    FROM asked a CROSS JOIN LATERAL (
         SELECT m.id FROM cw_messages m
-        WHERE m.project_id = :project_id AND m.search_text ILIKE w.pattern AND m.deleted_at IS NULL AND NOT m.private
+        WHERE m.project_id = :project_id AND m.words @@ a.query AND m.deleted_at IS NULL AND NOT m.private
+          AND m.direction IN ('inbound', 'outbound')
+          AND (:since::timestamptz IS NULL OR m.created_at >= :since)
+          AND (:before::timestamptz IS NULL OR m.created_at < :before)
+        LIMIT :per_word) hit
+    UNION
+    SELECT e.number, hit.id
+    FROM exact e CROSS JOIN LATERAL (
+        SELECT m.id FROM cw_messages m
+        WHERE m.project_id = :project_id AND m.search_text ILIKE e.pattern AND m.deleted_at IS NULL AND NOT m.private
           AND m.direction IN ('inbound', 'outbound')
           AND (:since::timestamptz IS NULL OR m.created_at >= :since)
           AND (:before::timestamptz IS NULL OR m.created_at < :before)
         LIMIT :per_word) hit
 ), counted AS (
-    SELECT w.number, count(x.id) AS n FROM words w LEFT JOIN matches x ON x.number = w.number GROUP BY w.number
+    SELECT a.number, count(x.id) AS n FROM asked a LEFT JOIN matches x ON x.number = a.number GROUP BY a.number
 ), candidates AS (
     SELECT x.id, sum(1.0 / c.n) AS weight
     FROM matches x JOIN counted c ON c.number = x.number
@@ -49,7 +62,9 @@ WITH words AS (
 SELECT 'chatwoot_message' AS source_type, m.id AS source_pk, m.content, m.created_at, m.conversation_global_id,
        m.contact_global_id, m.sender_type, m.sender_name, m.message_id,
        (SELECT array_agg(n ORDER BY number) FROM counted) AS word_matches,
-       (SELECT array_agg(m.search_text ILIKE ANY(w.patterns) ORDER BY w.number) FROM words w) AS hits,
+       (SELECT array_agg((m.words @@ a.query) IS TRUE OR EXISTS (
+                   SELECT FROM exact e WHERE e.number = a.number AND m.search_text ILIKE e.pattern)
+               ORDER BY a.number) FROM asked a) AS hits,
        k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
            || '?messageId=' || m.message_id AS source_url
 FROM candidates c

@@ -107,8 +107,14 @@ class Outcome:
         return next(iter(self.failed.values()), None)
 
 
-def pull(connection: Connection, reader: Reader, context: RunContext) -> Outcome:
-    """Read every stream of a connection on from its place."""
+def pull(
+    connection: Connection,
+    reader: Reader,
+    context: RunContext,
+    on_page: Callable[[dict[str, int]], None] = lambda counts: None,
+) -> Outcome:
+    """Read every stream of a connection on from its place. `on_page` hears the counts of each page
+    once it is committed."""
     settings = context.settings
     outcome = Outcome()
     deadline = time.monotonic() + settings.connector_run_seconds
@@ -117,7 +123,7 @@ def pull(connection: Connection, reader: Reader, context: RunContext) -> Outcome
             settings.chatwoot_pages_limit, settings.chatwoot_conversations_limit, deadline
         )
         try:
-            _pull_stream(connection, stream, budget, context, outcome)
+            _pull_stream(connection, stream, budget, context, outcome, on_page)
         except ConnectorError as error:
             if stream.optional and error.kind in ("not_found", "forbidden"):
                 error = ConnectorError("stream_unavailable", error.message)
@@ -129,7 +135,12 @@ def pull(connection: Connection, reader: Reader, context: RunContext) -> Outcome
 
 
 def _pull_stream(
-    connection: Connection, stream: Stream, budget: Budget, context: RunContext, outcome: Outcome
+    connection: Connection,
+    stream: Stream,
+    budget: Budget,
+    context: RunContext,
+    outcome: Outcome,
+    on_page: Callable[[dict[str, int]], None],
 ) -> None:
     place = _load_place(connection, stream.name)
     pages = stream.read(place, budget)
@@ -146,6 +157,7 @@ def _pull_stream(
         budget.pages -= 1
         budget.records -= page.records
         outcome.add(counts)
+        on_page(counts)
         _count(connection.connector, stream.name, page, counts)
         context.progress(
             outcome.counts.get("processed_messages", 0), stream=stream.name, **outcome.counts

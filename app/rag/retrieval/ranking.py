@@ -26,6 +26,8 @@ LEAST_AUTHORITY = 0.3
 # from its conversation when that speaks of the question in several places.
 WORDS_WEIGHT = 0.7
 CONVERSATION_WEIGHT = 0.3
+# A message that only asks is rarely the answer to who asks the same.
+QUESTION_FACTOR = 0.85
 SNIPPET = 500
 
 
@@ -111,7 +113,9 @@ def _relate(items: list[Item]) -> None:
     whole = (1 + WORDS_WEIGHT) * (1 + CONVERSATION_WEIGHT)
     for item in items:
         nearby = around[item.row["conversation_global_id"]]
-        item.relevance = min(1.0, (item.relevance + CONVERSATION_WEIGHT * nearby) / whole)
+        found = (item.relevance + CONVERSATION_WEIGHT * nearby) / whole
+        only_asks = (item.row["content"] or "").rstrip().endswith("?")
+        item.relevance = min(1.0, found * (QUESTION_FACTOR if only_asks else 1.0))
 
 
 def _score(item: Item, settings: Settings) -> None:

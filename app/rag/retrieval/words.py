@@ -39,24 +39,28 @@ STOP_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the question: its stem, and the stems that mean the same in the other language."""
+    """A word of the question, and words that mean the same in the other language."""
 
     text: str
     stem: str
     also: tuple[str, ...] = ()
 
     @property
-    def stems(self) -> tuple[str, ...]:
-        return (self.stem, *self.also)
+    def forms(self) -> tuple[str, ...]:
+        return (self.text, *self.also)
 
     @property
-    def patterns(self) -> list[str]:
-        """What finds the word, its inflections and its translations in the search column."""
-        return [f"%{_literal(stem)}%" for stem in self.stems]
+    def stems(self) -> tuple[str, ...]:
+        """What stands in a text wherever a form or an inflection of it stands."""
+        return (self.stem, *(stem(form) for form in self.also))
 
-
-def _literal(text: str) -> str:
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    @property
+    def pattern(self) -> str | None:
+        """How to find it as typed, when full text would take it apart: identifiers and numbers."""
+        if self.text.isalpha():
+            return None
+        escaped = self.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        return f"%{escaped}%"
 
 
 def fold(text: str) -> str:
@@ -93,16 +97,16 @@ def stem(text: str) -> str:
 
 @cache
 def glossary() -> dict[str, frozenset[str]]:
-    """Stems and what they are in the other language, from `glossary.txt` beside this file."""
+    """By stem: the words of the other language, from `glossary.txt` beside this file."""
     found: dict[str, frozenset[str]] = {}
     for line in GLOSSARY.read_text().splitlines():
         english, separator, russian = line.partition("=")
         if not separator or line.startswith("#"):
             continue
-        sides = [{stem(fold(word)) for word in side.split()} for side in (english, russian)]
+        sides = [frozenset(fold(word) for word in side.split()) for side in (english, russian)]
         for own, other in (sides, sides[::-1]):
-            for root in own:
-                found[root] = found.get(root, frozenset()) | other
+            for word in own:
+                found[stem(word)] = found.get(stem(word), frozenset()) | other
     return found
 
 

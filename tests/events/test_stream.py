@@ -1,0 +1,192 @@
+"""The event stream, on a real gevent server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+import requests
+from flask import Flask
+
+from app.db import db
+from app.events.service import publish
+from tests.conftest import OWNER_PASSWORD, Browser
+from tests.running import PASSWORD, Web, eventually
+
+assert OWNER_PASSWORD == PASSWORD  # the running server's owner is the test's
+
+
+class Stream(threading.Thread):
+    """A client of the stream: notes every frame and when the stream ended."""
+
+    def __init__(self, web: Web, **request: Any) -> None:
+        super().__init__(daemon=True)
+        self.response = web.http.get(web.url + "/events/stream", stream=True, timeout=30, **request)
+        self.frames: list[dict[str, str]] = []
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        frame: dict[str, str] = {}
+        try:
+            for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
+                if not line:
+                    self.frames.append(frame)
+                    frame = {}
+                else:
+                    name, _, value = line.partition(":")
+                    frame[name or "comment"] = value.strip()
+        except (requests.RequestException, AttributeError):
+            pass  # the server went away, or the test closed the response under the reader's hands
+        self.ended.set()
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {**json.loads(f["data"]), "_id": int(f.get("id", 0))}
+            for f in self.frames
+            if f.get("event") == name
+        ]
+
+
+@pytest.fixture
+def web(app: Flask, project: dict[str, Any], home: Path, database_url: str) -> Iterator[Web]:
+    running = Web(
+        database_url, home, WEB_WORKERS="1", SSE_HEARTBEAT_SECONDS="0.4", SSE_MAX_PER_SESSION="3"
+    )
+    running.start()
+    running.sign_in()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def tell(app: Flask, project: dict[str, Any]) -> Callable[[int], None]:
+    """Publish an event of the project, as a job's end does."""
+
+    def publish_one(number: int, project_id: str = project["id"]) -> None:
+        with app.app_context(), db.transaction() as tx:
+            publish(tx, UUID(project_id), "job_completed", {"number": number, "status": "ok"})
+
+    return publish_one
+
+
+def test_it_connects_tells_and_beats(web: Web, tell: Callable[[int], None]) -> None:
+    asked = time.monotonic()
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"), 3)
+    assert time.monotonic() - asked < 1.0
+    headers = stream.response.headers
+    assert headers["Content-Type"].startswith("text/event-stream")
+    assert headers["Cache-Control"] == "no-cache, no-transform"
+    assert headers["X-Accel-Buffering"] == "no" and headers["X-Frame-Options"] == "DENY"
+    assert headers["x-request-id"]
+    time.sleep(0.3)
+    told = time.monotonic()
+    tell(1)
+    eventually(lambda: stream.named("job_completed"), 3)
+    assert time.monotonic() - told < 1.0
+    # A comment for the reference, and an unnamed message for the UI's watchdog.
+    eventually(lambda: any(f.get("comment") == "heartbeat" for f in stream.frames), 3)
+    eventually(lambda: any(f.get("data") == "{}" and "event" not in f for f in stream.frames), 3)
+
+
+def test_what_was_missed_is_replayed_once(web: Web, tell: Callable[[int], None]) -> None:
+    first = Stream(web)
+    eventually(lambda: first.named("connected"))
+    tell(1)
+    seen = eventually(lambda: first.named("job_completed"))[0]["_id"]
+    first.response.close()
+    for number in (2, 3):
+        tell(number)
+    again = Stream(web, headers={"Last-Event-ID": str(seen)})
+    eventually(lambda: len(again.named("job_completed")) == 2)
+    tell(4)
+    eventually(lambda: len(again.named("job_completed")) == 3)
+    assert [e["number"] for e in again.named("job_completed")] == [2, 3, 4]
+
+
+def test_too_much_missed_asks_to_read_everything_again(
+    web: Web, project: dict[str, Any], database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO events (project_id, event_type, payload) "
+            "SELECT id, 'job_completed', '{}' FROM projects, generate_series(1, 1002)"
+        )
+    stream = Stream(web, params={"last_event_id": 0})
+    eventually(lambda: stream.named("resync"))
+
+
+def test_it_closes_on_sign_out(web: Web) -> None:
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"))
+    time.sleep(0.3)
+    web.post("/auth/logout")
+    assert stream.ended.wait(3)
+
+
+def test_it_closes_when_the_session_is_taken_away(web: Web, database_url: str) -> None:
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE sessions SET revoked_at = now()")
+    assert stream.ended.wait(5)  # found by the regular look at who may still see what
+
+
+def test_a_session_has_only_so_many_streams(web: Web) -> None:
+    streams = [Stream(web) for _ in range(3)]
+    for stream in streams:
+        eventually(lambda stream=stream: stream.named("connected"))
+    refused = web.get("/events/stream")
+    assert (refused.status_code, refused.json()["error"]) == (503, "sse_capacity")
+
+
+def test_gauges_count_streams(web: Web) -> None:
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"))
+    assert "app_sse_connections_total 1.0" in web.get("/metrics").text
+    stream.response.close()
+
+
+def test_projects_one_may_not_see_stay_silent(
+    web: Web,
+    app: Flask,
+    owner: Browser,
+    sign_in_as: Callable[..., Browser],
+    tell: Any,
+    project: dict[str, Any],
+) -> None:
+    other = owner.post("/projects", {"name": "Somebody else's"}).get_json()["project"]["id"]
+    viewer = sign_in_as("viewer", project["id"])
+    cookie = viewer.http.get_cookie("lp_session")
+    assert cookie is not None
+    web.http.cookies.clear()
+    web.http.cookies.set("lp_session", cookie.value)
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"))
+    time.sleep(0.3)
+    tell(1, other)
+    tell(2, project["id"])
+    eventually(lambda: stream.named("job_completed"))
+    assert [e["number"] for e in stream.named("job_completed")] == [2]
+
+
+def test_without_a_project_there_is_nothing_to_listen_to(client: Browser) -> None:
+    client.sign_in()
+    answer = client.get("/events/stream")
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "active_project_required")
+
+
+def test_a_stopping_server_ends_its_streams_at_once(web: Web) -> None:
+    stream = Stream(web)
+    eventually(lambda: stream.named("connected"))
+    started = time.monotonic()
+    web.stop()
+    assert time.monotonic() - started < 10 and stream.ended.wait(2)

@@ -1,0 +1,169 @@
+"""The first morning: `make run` on a machine that has never seen the project, to a cited answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.running import ROOT, eventually, free_port, resident_mb
+from tests.vendors.chatwoot import ChatwootServer
+from tests.vendors.chatwoot.state import State
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[str, Path, subprocess.Popen[bytes]]]:
+    """The supervisor, started as `make run` starts it, in an environment with nothing of ours."""
+    port = free_port()
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli.run"],
+            cwd=ROOT,
+            env={**plain, "LIGHTPOST_HOME": str(tmp_path / "home"), "PORT": str(port)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        yield f"http://127.0.0.1:{port}", tmp_path, process
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(40)
+
+
+@pytest.fixture
+def bakery() -> Iterator[ChatwootServer]:
+    """A bakery's Chatwoot, with the one message that answers."""
+    state = State()
+    account = state.add_account(1, "Пекарня")
+    olga = state.add_contact(account, 1, "Ольга Северина", "olga@sever.example")
+    artem = state.add_agent(account, 102, "Артём Лосев")
+    talk = state.add_conversation(account, olga, labels=["design"])
+    state.add_message(talk, "Артём, добрый день! Когда увидим макеты корзины?", olga)
+    state.add_message(
+        talk,
+        "Ольга, макеты корзины задержались на девять дней: Мила болела, и слоты доставки изменились.",
+        artem,
+    )
+    for number in range(30):
+        state.add_message(
+            state.add_conversation(account, olga),
+            f"Вопрос про доставку тортов номер {number}",
+            olga,
+        )
+    server = ChatwootServer(state)
+    server.start()
+    yield server
+    server.stop()
+
+
+class Listener(threading.Thread):
+    """Reads the event stream and notes when each event came."""
+
+    def __init__(self, http: requests.Session, url: str) -> None:
+        super().__init__(daemon=True)
+        self.response = http.get(url, stream=True, timeout=60)
+        self.events: list[tuple[float, str, dict[str, Any]]] = []
+
+    def run(self) -> None:
+        name = ""
+        for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: ") and name:
+                self.events.append((time.time(), name, json.loads(line.removeprefix("data: "))))
+                name = ""
+
+
+@pytest.mark.slow
+def test_from_an_empty_machine_to_a_cited_answer(
+    running: tuple[str, Path, subprocess.Popen[bytes]], bakery: ChatwootServer
+) -> None:
+    url, folder, process = running
+    http = requests.Session()
+
+    def ready() -> bool:
+        assert process.poll() is None, (folder / "output").read_text()
+        try:
+            return http.get(f"{url}/health/ready", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    eventually(ready, 60)
+    eventually(lambda: "Sign in as" in (folder / "output").read_text(), 10)
+    password = (folder / "home" / "owner-password").read_text().strip()
+    assert password in (folder / "output").read_text()
+
+    signed_in = http.post(f"{url}/auth/login", json={"username": "owner", "password": password})
+    assert signed_in.status_code == 200
+    http.headers["x-csrf-token"] = signed_in.json()["csrf_token"]
+    assert http.post(f"{url}/projects", json={"name": "Пекарня"}).status_code == 201
+    connected = http.post(
+        f"{url}/connectors/connections",
+        json={
+            "connector": "chatwoot",
+            "base_url": bakery.url,
+            "external_account_id": "1",
+            "api_token": bakery.token,
+        },
+    )
+    assert connected.status_code == 201, connected.text
+    assert bakery.token not in connected.text
+
+    listener = Listener(http, f"{url}/events/stream")
+    listener.start()
+    eventually(lambda: listener.events)
+    assert listener.events[0][1] == "connected"
+    synced = http.post(f"{url}/jobs/chatwoot/sync", timeout=20)
+    ended = time.time()
+    assert synced.status_code == 200, synced.text
+    assert synced.json()["result"]["processed_messages"] == 32
+
+    def told(job_type: str) -> float | None:
+        found = [at for at, _, payload in listener.events if payload.get("job_type") == job_type]
+        return found[0] if found else None
+
+    assert eventually(lambda: told("chatwoot_sync")) - ended < 1.0
+    eventually(lambda: told("embeddings_run"), 30)
+
+    for question in ("Почему задержались макеты корзины?", "Why were the cart mockups late?"):
+        answer = http.post(f"{url}/lightrag/query", json={"query": question}).json()
+        best = answer["evidence"][0]
+        assert "девять дней" in best["snippet"], question
+        assert (
+            "[1]" in answer["answer"]
+            and answer["citations"][0]["document_ref"] == best["source_pk"]
+        )
+        assert (
+            best["source_url"].startswith(bakery.url) and "/conversations/1" in best["source_url"]
+        )
+
+    nothing = http.post(f"{url}/lightrag/query", json={"query": "Сколько планет у Альфы Центавра?"})
+    assert nothing.json()["evidence"] == [] and "Недостаточно" in nothing.json()["answer"]
+
+    _stops_cleanly(process, folder)
+
+
+def _stops_cleanly(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ctrl-C stops web, worker and Postgres, and leaves nothing running."""
+    children = [
+        int(pid)
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ]
+    assert all(resident_mb(pid) < 200 for pid in children)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) == 0, (folder / "output").read_text()
+    assert time.monotonic() - asked < 20, "an open stream must not use up the patience of a stop"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert not (folder / "home" / "postgres" / "postmaster.pid").exists()

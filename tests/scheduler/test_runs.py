@@ -1,0 +1,317 @@
+"""Runs of jobs: claimed with a lease, finished once, followed by what builds on them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask import Flask
+
+from app.db import db, statements
+from app.scheduler import runner as runner_module
+from app.scheduler import service
+from app.scheduler.catalogue import CATALOGUE
+from app.scheduler.context import Handler, JobResult, RunContext
+from app.scheduler.runner import Runner
+from jobs.handlers import HANDLERS
+from tests.conftest import Browser
+
+sql = statements("scheduler")
+
+
+@pytest.fixture
+def project_id(project: dict[str, Any]) -> UUID:
+    return UUID(project["id"])
+
+
+@pytest.fixture
+def inside(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def runner_with(app: Flask, handler: Handler) -> Runner:
+    runner = Runner()
+    runner.bind(app, dict.fromkeys(CATALOGUE, handler))
+    return runner
+
+
+def changed(context: RunContext) -> JobResult:
+    return JobResult(processed_count=3, result={"seen": 3}, changed=True)
+
+
+def rows(database_url: str, statement: str) -> list[Any]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def test_every_job_type_has_a_handler() -> None:
+    assert set(HANDLERS) == set(CATALOGUE)
+
+
+def test_a_second_request_joins_the_first(app: Flask, project_id: UUID, inside: None) -> None:
+    first = service.request_run(project_id, "chatwoot_sync")
+    second = service.request_run(project_id, "chatwoot_sync")
+    assert second.id == first.id and second.joined and not first.joined
+
+
+def test_it_runs_and_tells(app: Flask, owner: Browser, project_id: UUID, database_url: str) -> None:
+    with app.app_context():
+        run = service.request_run(project_id, "housekeeping")
+    assert runner_with(app, changed).work() == 1
+    shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
+    assert shown["status"] == "completed" and shown["processed_count"] == 3
+    assert shown["duration_ms"] >= 0 and shown["attempt"] == 1
+    (event,) = rows(database_url, "SELECT payload FROM events")
+    assert event[0]["job_type"] == "housekeeping" and event[0]["status"] == "ok"
+    assert event[0]["run_id"] == str(run.id) and event[0]["at"].endswith("Z")
+
+
+def test_a_sync_that_changed_something_starts_the_chain(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    with app.app_context():
+        service.request_run(project_id, "chatwoot_sync")
+    runner_with(app, changed).work()
+    found = rows(database_url, "SELECT job_type, trigger, status FROM job_runs ORDER BY queued_at")
+    assert found == [
+        ("chatwoot_sync", "manual", "completed"),
+        ("embeddings_run", "cascade", "completed"),
+    ]
+    told = rows(database_url, "SELECT payload ->> 'job_type' FROM events ORDER BY id")
+    assert told == [("chatwoot_sync",), ("connectors_sync_cycle",), ("embeddings_run",)]
+
+
+@pytest.mark.parametrize(
+    "result", [JobResult(), JobResult("failed", error_kind="network", error="away", changed=True)]
+)
+def test_nothing_follows_what_failed_or_changed_nothing(
+    app: Flask, project_id: UUID, database_url: str, result: JobResult
+) -> None:
+    with app.app_context():
+        service.request_run(project_id, "chatwoot_sync")
+    runner_with(app, lambda context: result).work()
+    assert rows(database_url, "SELECT count(*) FROM job_runs") == [(1,)]
+
+
+def test_a_run_asked_for_again_while_at_work_runs_once_more(app: Flask, project_id: UUID) -> None:
+    done = []
+
+    def handler(context: RunContext) -> JobResult:
+        done.append(context.run_id)
+        if len(done) == 1:
+            service.request_run(project_id, "embeddings_run", trigger="cascade")
+        return JobResult()
+
+    with app.app_context():
+        service.request_run(project_id, "embeddings_run")
+    runner_with(app, handler).work()
+    assert len(done) == 2
+
+
+def test_a_handler_that_breaks_is_a_failed_run(
+    app: Flask, owner: Browser, project_id: UUID
+) -> None:
+    def broken(context: RunContext) -> JobResult:
+        raise RuntimeError("no luck")
+
+    with app.app_context():
+        run = service.request_run(project_id, "housekeeping")
+    runner_with(app, broken).work()
+    shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
+    assert (shown["status"], shown["error_kind"]) == ("failed", "internal")
+
+
+def test_failures_in_a_row_wait_longer_and_then_suspend(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    failing = runner_with(app, lambda c: JobResult("failed", error_kind="network", error="away"))
+    waits = []
+    for _ in range(app.config["SETTINGS"].job_max_retries):
+        with app.app_context():
+            service.request_run(project_id, "connectors_sync_cycle")
+        failing.work()
+        waits.append(
+            rows(
+                database_url,
+                "SELECT extract(epoch FROM next_run_at - now())::float8, status "
+                "FROM scheduled_jobs WHERE job_type = 'connectors_sync_cycle'",
+            )[0]
+        )
+    assert 20 < waits[0][0] < 36 and 45 < waits[1][0] < 71
+    assert all(wait <= 3600 * 1.16 for wait, _ in waits)
+    assert [status for _, status in waits] == ["active"] * (len(waits) - 1) + ["suspended"]
+
+
+def test_a_vendors_pause_wins_over_the_ladder(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    with app.app_context():
+        service.request_run(project_id, "connectors_sync_cycle")
+    runner_with(
+        app, lambda c: JobResult("failed", error_kind="rate_limited", retry_after=500)
+    ).work()
+    (wait,) = rows(
+        database_url,
+        "SELECT extract(epoch FROM next_run_at - now())::float8 FROM scheduled_jobs "
+        "WHERE job_type = 'connectors_sync_cycle'",
+    )
+    assert 480 < wait[0] <= 500
+
+
+def claim(worker: str = "w", lease: float = 60) -> Any:
+    with db.transaction() as tx:
+        sql.take_turn(tx)
+        return sql.claim_next(
+            tx, worker=worker, lease_seconds=lease, max_total=10, max_per_project=2
+        )
+
+
+def end_lease(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE job_runs SET lease_until = now() - interval '1 second'")
+
+
+def test_a_lost_lease_puts_the_run_back_and_the_late_worker_writes_nothing(
+    app: Flask, project_id: UUID, inside: None, database_url: str
+) -> None:
+    settings = app.config["SETTINGS"]
+    service.request_run(project_id, "housekeeping")
+    slow = claim("slow")
+    end_lease(database_url)
+    service.tick(settings)
+    quick = claim("quick")
+    assert quick["id"] == slow["id"] and quick["attempt"] == 2
+    with db.transaction() as tx:
+        assert runner_module.finish(tx, slow, JobResult(result={"by": "slow"}), settings) == 0
+    with db.transaction() as tx:
+        runner_module.finish(tx, quick, JobResult(result={"by": "quick"}), settings)
+    found = rows(database_url, "SELECT status, result ->> 'by' FROM job_runs")
+    assert found == [("completed", "quick")]
+    assert rows(database_url, "SELECT count(*) FROM events") == [(1,)]
+
+
+def test_a_run_whose_workers_keep_dying_is_buried(
+    app: Flask, project_id: UUID, inside: None, database_url: str
+) -> None:
+    service.request_run(project_id, "housekeeping")
+    for _ in range(app.config["SETTINGS"].job_max_attempts):
+        assert claim() is not None
+        end_lease(database_url)
+        service.tick(app.config["SETTINGS"])
+    assert claim() is None
+    assert rows(database_url, "SELECT status, error_kind FROM job_runs") == [
+        ("dead", "lease_expired")
+    ]
+
+
+def test_parallel_workers_claim_each_run_once_and_keep_to_the_cap(
+    app: Flask, project_id: UUID, inside: None
+) -> None:
+    for job_type in CATALOGUE:
+        service.request_run(project_id, job_type)
+    claimed: list[Any] = []
+    threads = [threading.Thread(target=lambda: claimed.append(claim())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = [run["id"] for run in claimed if run]
+    assert len(taken) == len(set(taken)) == app.config["SETTINGS"].scheduler_max_per_project
+
+
+def test_a_busy_project_does_not_keep_others_waiting(
+    app: Flask, owner: Browser, project_id: UUID
+) -> None:
+    owner.post("/projects", {"name": "The other"})
+    other = UUID(owner.get("/projects").get_json()["projects"][0]["id"])
+    with app.app_context():
+        for job_type in list(CATALOGUE)[:3]:
+            service.request_run(project_id, job_type)
+        service.request_run(other, "housekeeping")
+        assert [claim()["project_id"] for _ in range(2)] == [project_id, other]
+
+
+def test_due_schedules_become_runs_and_every_job_type_can_be_ticked(
+    app: Flask, owner: Browser, project_id: UUID, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE scheduled_jobs SET next_run_at = now()")
+    scheduled = {name for name, job in CATALOGUE.items() if job.cadence_seconds}
+    result = owner.post("/jobs/scheduler/tick?limit=100").get_json()["result"]
+    assert {detail["job_type"] for detail in result["details"]} == scheduled
+    again = owner.post("/jobs/scheduler/tick").get_json()["result"]
+    assert again["processed"] == 0
+    runner = Runner()
+    runner.bind(app, HANDLERS)
+    while runner.work():
+        pass
+    found = rows(database_url, "SELECT DISTINCT status FROM job_runs")
+    assert found == [("completed",)]
+
+
+def test_a_waiting_run_can_be_cancelled_and_a_working_one_stops_at_its_next_step(
+    app: Flask, owner: Browser, project_id: UUID, settings_for: Callable[..., Any]
+) -> None:
+    with app.app_context():
+        waiting = service.request_run(project_id, "housekeeping")
+    answer = owner.post(f"/jobs/runs/{waiting.id}/cancel")
+    assert answer.get_json()["run"]["status"] == "cancelled"
+    object.__setattr__(app.config["SETTINGS"], "job_lease_seconds", 2)
+
+    def patient(context: RunContext) -> JobResult:
+        deadline = time.monotonic() + 10
+        owner.post(f"/jobs/runs/{context.run_id}/cancel")
+        while time.monotonic() < deadline:
+            context.check()
+            time.sleep(0.02)
+        return JobResult()
+
+    with app.app_context():
+        run = service.request_run(project_id, "housekeeping")
+    runner_with(app, patient).work()
+    assert owner.get(f"/jobs/runs/{run.id}").get_json()["run"]["status"] == "cancelled"
+
+
+def test_a_run_that_takes_too_long_is_told_to_stop(
+    app: Flask, owner: Browser, project_id: UUID
+) -> None:
+    object.__setattr__(app.config["SETTINGS"], "job_timeout_seconds", 0)
+    with app.app_context():
+        run = service.request_run(project_id, "housekeeping")
+
+    def endless(context: RunContext) -> JobResult:
+        while True:
+            context.check()
+
+    runner_with(app, endless).work()
+    shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
+    assert (shown["status"], shown["error_kind"]) == ("failed", "timeout")
+
+
+def test_the_jobs_page_has_every_field_it_reads(owner: Browser, project_id: UUID) -> None:
+    body = owner.get("/jobs/status").get_json()
+    assert body["rag_counts"] == {"pending": 0, "processing": 0, "ready": 0, "failed": 0}
+    assert set(body["entities"]) == {"contacts", "conversations", "messages", "rag_chunks"}
+    assert (
+        isinstance(body["storage"]["database_bytes"], int) and body["storage"]["database_bytes"] > 0
+    )
+    assert isinstance(body["storage"]["usage_percent"], float)
+    assert body["jobs"] == [] and body["watermarks"] == []
+
+
+def test_a_request_is_answered_202_while_the_job_works(owner: Browser, project_id: UUID) -> None:
+    answer = owner.post("/jobs/embeddings/run")
+    assert answer.status_code == 202
+    result = answer.get_json()["result"]
+    assert result["queued"] is True and result["status"] == "queued" and result["job_run_id"]
+
+
+def test_a_sync_without_a_connection_says_what_to_do(owner: Browser, project_id: UUID) -> None:
+    answer = owner.post("/jobs/chatwoot/sync")
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "connector_not_configured")
