@@ -32,20 +32,18 @@ ORDER BY id LIMIT :most;
 -- name: oldest_kept()$
 SELECT min(id) FROM events;
 
--- name: visible_projects(session_hashes, idle_days)
--- Of each living session: the projects its user may see, within the account scope it works in.
-SELECT s.token_hash, array_agg(p.id ORDER BY p.id) AS project_ids
-FROM sessions s
+-- name: visible_projects(session_hashes, scope_ids, idle_days)
+-- Of each living session and the account scope it listens in: the projects its user may see there.
+SELECT s.token_hash, open.account_scope_id, array_agg(p.id ORDER BY p.id) AS project_ids
+FROM unnest(:session_hashes::bytea[], :scope_ids::uuid[]) AS open (token_hash, account_scope_id)
+JOIN sessions s ON s.token_hash = open.token_hash AND s.revoked_at IS NULL AND s.expires_at > now()
+    AND s.last_seen_at > now() - make_interval(days => :idle_days)
 JOIN app_users u ON u.id = s.user_id AND u.disabled_at IS NULL
-LEFT JOIN projects here ON here.id = s.active_project_id
-JOIN projects p ON p.archived_at IS NULL
-    AND p.account_scope_id = coalesce(here.account_scope_id, p.account_scope_id)
+JOIN projects p ON p.account_scope_id = open.account_scope_id AND p.archived_at IS NULL
     AND (u.role = 'owner' OR EXISTS (
         SELECT FROM project_assignments a WHERE a.project_id = p.id AND a.user_id = u.id))
-WHERE s.token_hash = ANY(:session_hashes) AND s.revoked_at IS NULL AND s.expires_at > now()
-  AND s.last_seen_at > now() - make_interval(days => :idle_days)
-GROUP BY s.token_hash
-ORDER BY s.token_hash;
+GROUP BY s.token_hash, open.account_scope_id
+ORDER BY s.token_hash, open.account_scope_id;
 
 -- name: purge(hours)!
 DELETE FROM events WHERE created_at < now() - make_interval(hours => :hours);

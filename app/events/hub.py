@@ -1,18 +1,14 @@
 """Live events inside one web process: one LISTEN connection, many streams.
 
 The hub starts with the first stream. It reads events in the order of their ids, so a lost connection
-loses nothing: after reconnecting it reads on from the last one. Each stream has a bounded queue; a
-client too slow for it is closed and catches up by replay when it comes back.
+loses nothing: after reconnecting it reads on from the last one.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -20,9 +16,8 @@ import psycopg
 import structlog
 from psycopg.rows import dict_row
 
-from app import metrics
 from app.db import Row, Unavailable, db, statements
-from app.web.errors import ApiError
+from app.events.streams import Stream, Streams, told
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,28 +27,12 @@ BATCH = 500
 LONGEST_PAUSE = 5.0
 
 
-@dataclass(eq=False)
-class Stream:
-    """One client. `events` holds rows of the table `events`; None asks it to end."""
-
-    session_hash: bytes
-    project_ids: set[UUID]
-    events: queue.Queue[Row | None]
-    closed: bool = field(default=False)
-
-    def close(self) -> None:
-        self.closed = True
-        # A client that is behind ends when it has drained what it has.
-        with contextlib.suppress(queue.Full):
-            self.events.put_nowait(None)
-
-
 class Hub:
-    """All streams of this process."""
+    """The listener of this process, and its streams."""
 
     def __init__(self) -> None:
+        self.streams = Streams()
         self._lock = threading.Lock()
-        self._streams: set[Stream] = set()
         self._listener: threading.Thread | None = None
         self._stopping = threading.Event()
         self._listeners: list[Callable[[Row], None]] = []
@@ -64,56 +43,32 @@ class Hub:
         """Have every event of every project passed to a function of this process."""
         self._listeners.append(callback)
 
-    def open(self, session_hash: bytes, project_ids: set[UUID], settings: Settings) -> Stream:
-        """A new stream. Raises 503 `sse_capacity` when a cap is reached."""
-        stream = Stream(session_hash, project_ids, queue.Queue(settings.sse_queue_size))
+    def open(self, stream: Stream, newest_id: int, settings: Settings) -> int:
+        """Take a stream in, and answer the id after which it is given events: what happened up to
+        then is for the caller to read. `newest_id` is where a hub that has not listened yet begins.
+
+        Raises 503 `sse_capacity` when a cap is reached.
+        """
+        self.streams.add(stream, settings)
         with self._lock:
-            self._refuse_over_cap(stream, settings)
-            self._streams.add(stream)
+            if self._last_id is None:
+                self._last_id = newest_id
+            position = self._last_id
             self._settings = settings
             if self._listener is None or not self._listener.is_alive():
                 self._stopping.clear()
                 self._listener = threading.Thread(target=self._run, name="events", daemon=True)
                 self._listener.start()
-        self._show()
-        return stream
+        return position
 
     def leave(self, stream: Stream) -> None:
-        with self._lock:
-            self._streams.discard(stream)
-        self._show()
+        self.streams.remove(stream)
 
     def close(self) -> None:
         """End every stream and the listener: the process is stopping."""
         self._stopping.set()
-        for stream in self._all():
+        for stream in self.streams.all():
             stream.close()
-
-    def _refuse_over_cap(self, stream: Stream, settings: Settings) -> None:
-        same_session = sum(s.session_hash == stream.session_hash for s in self._streams)
-        busiest = max(
-            (sum(p in s.project_ids for s in self._streams) for p in stream.project_ids), default=0
-        )
-        if (
-            len(self._streams) >= settings.sse_max_per_process
-            or same_session >= settings.sse_max_per_session
-            or busiest >= settings.sse_max_per_project
-        ):
-            raise ApiError(
-                503,
-                "sse_capacity",
-                "Too many live streams are open; close one, or read by polling.",
-                headers={"Retry-After": "30"},
-            )
-
-    def _all(self) -> list[Stream]:
-        with self._lock:
-            return list(self._streams)
-
-    def _show(self) -> None:
-        streams = self._all()
-        metrics.SSE_CONNECTIONS.set(len(streams))
-        metrics.SSE_PROJECTS.set(len(set().union(*(s.project_ids for s in streams))))
 
     def _run(self) -> None:
         pause = 0.2
@@ -125,6 +80,11 @@ class Hub:
                 log.warning("listen_lost", error_type=type(error).__name__, again_in=pause)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+            except (
+                Exception
+            ):  # whatever else it is, every stream of this process hangs on this thread
+                log.exception("listen_broke", again_in=LONGEST_PAUSE)
+                self._stopping.wait(LONGEST_PAUSE)
 
     def _listen(self) -> None:
         settings = self._settings
@@ -134,20 +94,18 @@ class Hub:
         ) as connection:
             connection.execute("LISTEN lightpost_events")
             connection.execute("LISTEN lightpost_sessions")
-            if self._last_id is None:
-                self._last_id = sql.newest_id(connection)
             self._read_on(connection)
             checked = time.monotonic()
             while not self._stopping.is_set():
                 ended = set()
-                told = False
+                news = False
                 for notify in connection.notifies(timeout=1.0, stop_after=1):
                     if notify.channel == "lightpost_sessions":
                         ended.add(bytes.fromhex(notify.payload))
-                    told = told or notify.channel == "lightpost_events"
-                if told:
+                    news = news or notify.channel == "lightpost_events"
+                if news:
                     self._read_on(connection)
-                for stream in self._all():
+                for stream in self.streams.all() if ended else ():
                     if stream.session_hash in ended:
                         stream.close()
                 if time.monotonic() - checked > settings.sse_heartbeat_seconds:
@@ -158,36 +116,46 @@ class Hub:
         while True:
             rows = sql.read_after(connection, last_id=self._last_id, most=BATCH)
             for row in rows:
-                self._last_id = row["id"]
-                self._hand_out(row)
+                event = told(row)
+                with self._lock:  # whoever opens a stream sees a position that is handed out whole
+                    self._last_id = row["id"]
+                    for stream in self.streams.all():
+                        stream.give(event)
+                for callback in self._listeners:
+                    callback(row)
             if len(rows) < BATCH:
                 return
 
-    def _hand_out(self, row: Row) -> None:
-        for callback in self._listeners:
-            callback(row)
-        for stream in self._all():
-            if row["project_id"] in stream.project_ids and not stream.closed:
-                try:
-                    stream.events.put_nowait(row)
-                except queue.Full:
-                    log.info("slow_stream_closed")
-                    stream.close()
-
     def _check_access(self, connection: psycopg.Connection[Row], settings: Settings) -> None:
-        """One statement for all streams: who may still see what. Access that ended ends here."""
-        streams = self._all()
-        hashes = list({stream.session_hash for stream in streams})
-        rows: list[dict[str, Any]] = sql.visible_projects(
-            connection, session_hashes=hashes, idle_days=settings.session_idle_days
-        )
-        visible = {bytes(row["token_hash"]): set(row["project_ids"]) for row in rows}
+        """One statement for all streams: who may still see what. Access that ended ends here, and a
+        client that did not read its own end is cut off."""
+        streams = self.streams.all()
+        if not streams:
+            return
+        visible = visible_projects(connection, {stream.key for stream in streams}, settings)
         for stream in streams:
-            if stream.session_hash in visible:
-                stream.project_ids = visible[stream.session_hash]
+            if stream.closed:
+                stream.disconnect()
+            elif stream.key in visible:
+                self.streams.show(stream, visible[stream.key])
             else:
                 stream.close()
-        self._show()
+
+
+def visible_projects(
+    connection: psycopg.Connection[Any], keys: set[tuple[bytes, UUID]], settings: Settings
+) -> dict[tuple[bytes, UUID], frozenset[UUID]]:
+    """The projects that each living session may see in an account scope."""
+    rows: list[Row] = sql.visible_projects(
+        connection,
+        session_hashes=[key[0] for key in keys],
+        scope_ids=[key[1] for key in keys],
+        idle_days=settings.session_idle_days,
+    )
+    return {
+        (bytes(row["token_hash"]), row["account_scope_id"]): frozenset(row["project_ids"])
+        for row in rows
+    }
 
 
 hub = Hub()

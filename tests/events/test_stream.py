@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -153,6 +154,40 @@ def test_gauges_count_streams(web: Web) -> None:
     eventually(lambda: stream.named("connected"))
     assert "app_sse_connections_total 1.0" in web.get("/metrics").text
     stream.response.close()
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_not_kept(
+    web: Web, project: dict[str, Any], database_url: str
+) -> None:
+    cookies = "; ".join(f"{name}={value}" for name, value in web.http.cookies.items())
+    host, port = web.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(
+            f"GET /events/stream HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies}\r\n\r\n".encode()
+        )
+        eventually(lambda: "app_sse_connections_total 1.0" in web.get("/metrics").text)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            for _ in range(40):  # 20 MB: more than the kernel buffers for it
+                connection.execute(
+                    "INSERT INTO events (project_id, event_type, payload) SELECT id, 'job_completed',"
+                    " jsonb_build_object('text', repeat('x', 50000)) FROM projects, generate_series(1, 10)"
+                )
+                connection.execute("SELECT pg_notify('lightpost_events', '')")
+        eventually(lambda: "app_sse_connections_total 0.0" in web.get("/metrics").text, 10)
+
+
+def test_an_event_told_while_the_first_stream_opens_is_not_lost(
+    web: Web, tell: Callable[[int], None]
+) -> None:
+    told = threading.Thread(target=lambda: [tell(number) for number in range(40)])
+    told.start()
+    stream = Stream(web)  # the listener of this process starts only now
+    told.join()
+    tell(40)
+    eventually(lambda: any(e["number"] == 40 for e in stream.named("job_completed")))
+    numbers = [event["number"] for event in stream.named("job_completed")]
+    assert numbers == list(range(numbers[0], 41))
 
 
 def test_projects_one_may_not_see_stay_silent(
