@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
@@ -167,6 +167,18 @@ class Settings:
         60, "A run without a heartbeat for so long is taken over.", low=2, high=3600
     )
     job_timeout_seconds: int = setting(600, "Longest run of one job.", low=5, high=1800)
+    job_timeout_chatwoot_sync_seconds: int | None = setting(
+        None, "The same for chatwoot_sync; unset: as above.", low=5, high=1800
+    )
+    job_timeout_connectors_sync_cycle_seconds: int | None = setting(
+        None, "The same for connectors_sync_cycle; unset: as above.", low=5, high=1800
+    )
+    job_timeout_connector_errors_retry_seconds: int | None = setting(
+        None, "The same for connector_errors_retry; unset: as above.", low=5, high=1800
+    )
+    job_timeout_embeddings_run_seconds: int | None = setting(
+        None, "The same for embeddings_run; unset: as above.", low=5, high=1800
+    )
     job_max_attempts: int = setting(3, "Lost leases before a run is dead.", low=1, high=20)
     job_max_retries: int = setting(
         10, "Failures in a row before a schedule is suspended.", low=1, high=100
@@ -354,6 +366,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
 
 
 def _parse(raw: str, kind: Any, rules: Mapping[str, Any]) -> Any:
+    kind = next((k for k in get_args(kind) if type(None) in get_args(kind)), kind)
     if kind is bool:
         if raw.lower() in TRUE_WORDS | FALSE_WORDS:
             return raw.lower() in TRUE_WORDS
@@ -364,7 +377,7 @@ def _parse(raw: str, kind: Any, rules: Mapping[str, Any]) -> Any:
         except ValueError:
             raise ValueError(f"must be a number, not {raw!r}") from None
         low, high = rules["low"], rules["high"]
-        if (low is not None and number < low) or (high is not None and number > high):
+        if not (low is None or low <= number) or not (high is None or number <= high):
             raise ValueError(f"must be from {low:g} to {high:g}, not {raw}")
         return number
     if kind is Path:

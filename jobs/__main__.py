@@ -30,12 +30,13 @@ class Ticker(threading.Thread):
 
     def run(self) -> None:
         from app.db import Unavailable
-        from app.scheduler import service
+        from app.scheduler import housekeeping, ticks
 
         while not self.ended.is_set():
             try:
                 self._show_life()
-                service.tick(self.settings)
+                ticks.tick(self.settings)
+                housekeeping.purge_when_due(self.settings)
             except (Unavailable, psycopg.Error) as error:
                 log.warning("tick_failed", error_type=type(error).__name__)
             self.ended.wait(self.settings.scheduler_tick_seconds)

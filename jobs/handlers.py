@@ -5,12 +5,10 @@ from __future__ import annotations
 from app.connectors.service import run_chatwoot_sync, run_error_retry, run_sync_cycle
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
-from app.scheduler.housekeeping import run_housekeeping
 
 HANDLERS: dict[str, Handler] = {
     "chatwoot_sync": run_chatwoot_sync,
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
     "embeddings_run": run_embeddings,
-    "housekeeping": run_housekeeping,
 }

@@ -36,7 +36,7 @@ UPDATE job_runs r SET status = 'running', claimed_by = :worker, claim_token = ge
        lease_until = now() + make_interval(secs => :lease_seconds), heartbeat_at = now(),
        attempt = r.attempt + 1, started_at = coalesce(r.started_at, now()), progress = '{}'
 FROM next WHERE r.project_id = next.project_id AND r.id = next.id
-RETURNING r.project_id, r.id, r.job_type, r.trigger, r.payload, r.claim_token, r.attempt, r.request_id;
+RETURNING r.project_id, r.id, r.job_type, r.trigger, r.payload, r.claim_token, r.attempt, r.request_id, r.cancel_requested;
 
 -- name: heartbeat(project_id, run_id, claim_token, lease_seconds, processed_count, progress)^
 -- Renews the lease. No row: it was lost.
@@ -53,15 +53,17 @@ UPDATE job_runs r SET status = :status, finished_at = now(), lease_until = NULL,
 FROM projects p
 WHERE r.project_id = :project_id AND r.id = :run_id AND r.claim_token = :claim_token
   AND r.status = 'running' AND p.id = r.project_id
-RETURNING r.id, r.job_type, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
+RETURNING r.project_id, r.id, r.job_type, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
 
 -- name: reschedule(project_id, job_type, succeeded, status, error, base_seconds, cap_seconds, retry_after, jitter, max_failures)!
 -- After a run of whatever trigger: on success the next one comes after the cadence; after the nth
 -- failure in a row after base * 2^(n-1), a little scattered, or when the vendor says, up to the cap.
+-- Too many failures in a row suspend it (never, when max_failures is null); a success wakes it again.
 UPDATE scheduled_jobs s SET
     last_run_at = now(), last_status = :status, last_error = left(:error, 2000), updated_at = now(),
     consecutive_failures = CASE WHEN :succeeded THEN 0 ELSE s.consecutive_failures + 1 END,
-    status = CASE WHEN NOT :succeeded AND s.status = 'active' AND s.consecutive_failures + 1 >= :max_failures
+    status = CASE WHEN :succeeded AND s.status = 'suspended' THEN 'active'
+                  WHEN NOT :succeeded AND s.status = 'active' AND s.consecutive_failures + 1 >= :max_failures::int
                   THEN 'suspended' ELSE s.status END,
     next_run_at = now() + make_interval(secs => CASE
         WHEN :succeeded THEN s.cadence_seconds
@@ -71,10 +73,12 @@ WHERE s.project_id = :project_id AND s.job_type = :job_type;
 
 -- name: bury_lost_runs(max_attempts)
 -- Runs whose lease ended too often.
-UPDATE job_runs SET status = 'dead', finished_at = now(), lease_until = NULL, claim_token = NULL,
-       error_kind = 'lease_expired', error = 'The worker was lost ' || attempt || ' times.'
-WHERE status = 'running' AND lease_until < now() AND attempt >= :max_attempts
-RETURNING project_id, id, job_type;
+UPDATE job_runs r SET status = 'dead', finished_at = now(), lease_until = NULL, claim_token = NULL,
+       error_kind = 'lease_expired', error = 'The worker was lost ' || attempt || ' times.',
+       duration_ms = (extract(epoch FROM now() - r.started_at) * 1000)::bigint
+FROM projects p
+WHERE r.status = 'running' AND r.lease_until < now() AND r.attempt >= :max_attempts AND p.id = r.project_id
+RETURNING r.project_id, r.id, r.job_type, r.run_again, r.finished_at, r.duration_ms, r.error, p.account_scope_id;
 
 -- name: requeue_lost_runs()
 UPDATE job_runs SET status = 'queued', lease_until = NULL, claim_token = NULL, claimed_by = NULL
@@ -126,11 +130,12 @@ ORDER BY queued_at DESC, id DESC LIMIT :most;
 
 -- name: request_cancel(project_id, run_id)^
 -- A waiting run ends at once; a working one is asked to.
-UPDATE job_runs SET cancel_requested = true,
-       status = CASE WHEN status = 'queued' THEN 'cancelled' ELSE status END,
-       finished_at = CASE WHEN status = 'queued' THEN now() ELSE finished_at END
-WHERE project_id = :project_id AND id = :run_id AND status IN ('queued', 'running')
-RETURNING id, status;
+UPDATE job_runs r SET cancel_requested = true,
+       status = CASE WHEN r.status = 'queued' THEN 'cancelled' ELSE r.status END,
+       finished_at = CASE WHEN r.status = 'queued' THEN now() ELSE r.finished_at END
+FROM projects p
+WHERE r.project_id = :project_id AND r.id = :run_id AND r.status IN ('queued', 'running') AND p.id = r.project_id
+RETURNING r.project_id, r.id, r.job_type, r.status, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
 
 -- name: latest_runs(project_id)
 SELECT r.id, r.job_type AS job_name, r.status, r.queued_at, r.started_at, r.finished_at, r.processed_count,
@@ -179,12 +184,19 @@ ON CONFLICT (process) DO UPDATE SET seen_at = now(), details = excluded.details;
 -- name: process_gone(process)!
 DELETE FROM process_heartbeats WHERE process = :process;
 
+-- name: take_housekeeping(seconds)^
+-- A row for the one worker whose turn it is, none for the others.
+INSERT INTO process_heartbeats (process, kind) VALUES ('housekeeping', 'housekeeping')
+ON CONFLICT (process) DO UPDATE SET seen_at = now()
+WHERE process_heartbeats.seen_at < now() - make_interval(secs => :seconds)
+RETURNING process;
+
 -- name: purge_processes()!
 DELETE FROM process_heartbeats WHERE seen_at < now() - interval '1 day';
 
 -- name: purge_runs(days)!
 DELETE FROM job_runs r
-WHERE r.status IN ('completed', 'partial', 'failed', 'cancelled') AND r.finished_at < now() - make_interval(days => :days)
+WHERE r.status IN ('completed', 'partial', 'failed', 'cancelled', 'dead') AND r.finished_at < now() - make_interval(days => :days)
   AND NOT EXISTS (SELECT FROM job_latest l WHERE l.project_id = r.project_id AND l.run_id = r.id);
 
 -- name: give_back(project_id, run_id, claim_token)!
@@ -192,3 +204,24 @@ WHERE r.status IN ('completed', 'partial', 'failed', 'cancelled') AND r.finished
 UPDATE job_runs SET status = 'queued', lease_until = NULL, claim_token = NULL, claimed_by = NULL,
        attempt = greatest(attempt - 1, 0)
 WHERE project_id = :project_id AND id = :run_id AND claim_token = :claim_token AND status = 'running';
+
+-- name: retry_source(project_id, run_id)^
+-- The run that is wanted again, once it has ended.
+SELECT job_type, payload, status FROM job_runs WHERE project_id = :project_id AND id = :run_id;
+
+-- name: set_schedule_status(project_id, job_type, status, by)^
+-- Pause or resume. Resumed, it is due at once and its failures are forgotten.
+UPDATE scheduled_jobs SET status = :status, updated_at = now(),
+       paused_by = CASE WHEN :status = 'paused' THEN :by END,
+       next_run_at = CASE WHEN :status = 'active' THEN now() ELSE next_run_at END,
+       consecutive_failures = CASE WHEN :status = 'active' THEN 0 ELSE consecutive_failures END
+WHERE project_id = :project_id AND job_type = :job_type
+RETURNING job_type, status, next_run_at;
+
+-- name: silent_runs(minutes)
+-- Runs that count as working and have shown no life for so long, in every project.
+SELECT r.project_id, p.name AS project, r.id, r.job_type, r.attempt, r.claimed_by, r.heartbeat_at, r.started_at
+FROM job_runs r JOIN projects p ON p.id = r.project_id
+WHERE r.status = 'running' AND r.heartbeat_at < now() - make_interval(mins => :minutes)
+   OR r.status = 'dead' AND r.finished_at > now() - interval '7 days'
+ORDER BY r.heartbeat_at, r.project_id, r.id;

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from app.db import db, statements
-from app.scheduler import service
+from app.scheduler import service, ticks
 from app.scheduler.catalogue import CATALOGUE
 from app.web.responses import dump_json
 
 sql = statements("scheduler")
 console = Console()
 COLOURS = {"completed": "green", "running": "cyan", "queued": "blue", "partial": "yellow"}
+SCHEDULED = sorted(name for name, job in CATALOGUE.items() if job.cadence_seconds)
 
 
 @click.group("jobs")
@@ -107,8 +108,82 @@ def tail(project_id: UUID) -> None:
 @cli.command()
 def tick() -> None:
     """Start what is due in all projects, as the worker's ticker does."""
-    made = service.tick(current_app.config["SETTINGS"])
+    made = ticks.tick(current_app.config["SETTINGS"])
     console.print(f"{len(made)} runs queued.")
+
+
+@cli.command()
+@click.argument("run_id", type=UUID)
+@click.option("--project", "project_id", type=UUID, required=True)
+def retry(run_id: UUID, project_id: UUID) -> None:
+    """Run once more what a run did that failed or died."""
+    with db.connection() as connection:
+        found = sql.retry_source(connection, project_id=project_id, run_id=run_id)
+    if found is None:
+        raise click.ClickException("There is no such run in this project.")
+    if found["status"] not in service.ENDED:
+        raise click.ClickException(f"This run is {found['status']}: it needs no retry.")
+    run = service.request_run(
+        project_id, found["job_type"], trigger="retry", payload=found["payload"]
+    )
+    console.print(f"{found['job_type']} waits as run {run.id}.")
+
+
+@cli.command()
+@click.argument("job_type", type=click.Choice(SCHEDULED))
+@click.option("--project", "project_id", type=UUID, required=True)
+def pause(job_type: str, project_id: UUID) -> None:
+    """Keep a job from being started by its schedule."""
+    _set_schedule(project_id, job_type, "paused")
+
+
+@cli.command()
+@click.argument("job_type", type=click.Choice(SCHEDULED))
+@click.option("--project", "project_id", type=UUID, required=True)
+def resume(job_type: str, project_id: UUID) -> None:
+    """Start a paused or suspended schedule again; it is due at once."""
+    _set_schedule(project_id, job_type, "active")
+
+
+def _set_schedule(project_id: UUID, job_type: str, status: str) -> None:
+    with db.connection() as connection:
+        row = sql.set_schedule_status(
+            connection,
+            project_id=project_id,
+            job_type=job_type,
+            status=status,
+            by="the command line",
+        )
+    if row is None:
+        raise click.ClickException("There is no such schedule in this project.")
+    console.print(f"{row['job_type']}: {row['status']}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True)
+def dead(as_json: bool) -> None:
+    """Runs that show no life, and those given up in the last week."""
+    minutes = current_app.config["SETTINGS"].dead_job_threshold_minutes
+    with db.connection() as connection:
+        runs = sql.silent_runs(connection, minutes=minutes)
+    if as_json:
+        click.echo(dump_json(runs))
+        return
+    if not runs:
+        console.print("None.")
+        return
+    table = Table("Project", "Job", "Run", "Attempt", "Worker", "Last sign of life", box=None)
+    for run in runs:
+        table.add_row(
+            run["project"],
+            run["job_type"],
+            str(run["id"]),
+            str(run["attempt"]),
+            run["claimed_by"] or "–",
+            f"{run['heartbeat_at']:%Y-%m-%d %H:%M:%S}" if run["heartbeat_at"] else "–",
+        )
+    console.print(table)
+    console.print("`flask jobs retry RUN --project PROJECT` runs one again.")
 
 
 def _status(run: Any) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class JobType:
     """`cadence_seconds` None means on demand. `cascades` start when a run changed something.
-    `also_tells` is a second name under which its end is told, for pages that wait for that one."""
+    `also_tells` is a second name under which its end is told, for pages that wait for that one.
+    `connector` is the vendor it asks, if it asks one."""
 
     name: str
     cadence_seconds: int | None
     cascades: tuple[str, ...] = ()
     also_tells: str | None = None
+    connector: str | None = None
 
 
 CATALOGUE: dict[str, JobType] = {
@@ -27,8 +29,8 @@ CATALOGUE: dict[str, JobType] = {
             None,
             cascades=("embeddings_run",),
             also_tells="connectors_sync_cycle",
+            connector="chatwoot",
         ),
         JobType("embeddings_run", 1200),
-        JobType("housekeeping", 3600),
     )
 }

@@ -11,6 +11,20 @@ from uuid import UUID
 
 from config.settings import Settings
 
+# Failures that pass by themselves: a schedule goes on trying, however long it takes. All others need
+# somebody, so a schedule that keeps failing of them is suspended.
+PASSING = frozenset(
+    {
+        "network",
+        "timeout",
+        "upstream_5xx",
+        "rate_limited",
+        "circuit_open",
+        "db_error",
+        "provider_unavailable",
+    }
+)
+
 
 class RunStopped(Exception):
     """The run must end now: it was cancelled, took too long, or its lease is another worker's."""

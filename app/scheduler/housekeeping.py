@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import structlog
+
 from app.db import db, statements
-from app.scheduler.context import JobResult, RunContext
+from config.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 RUNS_KEPT_DAYS = 90
+EVERY_SECONDS = 3600
 
 
-def run_housekeeping(context: RunContext) -> JobResult:
-    """Purge what the whole installation no longer needs; every step is its own statement."""
-    settings = context.settings
-    steps = {
-        "idempotency_keys": lambda c: statements("idempotency").purge_expired(c),
-        "limits": lambda c: statements("limits").purge_limits(c),
-        "sessions": lambda c: statements("auth").purge_sessions(
-            c, idle_days=settings.session_idle_days
-        ),
-        "events": lambda c: statements("events").purge(c, hours=settings.events_retention_hours),
-        "job_runs": lambda c: statements("scheduler").purge_runs(c, days=RUNS_KEPT_DAYS),
-        "processes": lambda c: statements("scheduler").purge_processes(c),
-    }
-    deleted = {}
-    for name, step in steps.items():
-        with db.connection() as connection:
-            deleted[name] = step(connection)
-        context.progress(sum(deleted.values()))
-    return JobResult(processed_count=sum(deleted.values()), result={"deleted_rows": deleted})
+def purge_when_due(settings: Settings) -> dict[str, int] | None:
+    """Purge what the whole installation no longer needs, once an hour however many workers ask.
+
+    Answers the rows deleted of each kind, or None when it is not time. Every step is its own
+    statement: a worker that dies between two has done the first.
+    """
+    scheduler = statements("scheduler")
+    with db.connection() as connection:
+        if scheduler.take_housekeeping(connection, seconds=EVERY_SECONDS) is None:
+            return None
+        deleted = {
+            "idempotency_keys": statements("idempotency").purge_expired(connection),
+            "limits": statements("limits").purge_limits(connection),
+            "sessions": statements("auth").purge_sessions(
+                connection, idle_days=settings.session_idle_days
+            ),
+            "events": statements("events").purge(connection, hours=settings.events_retention_hours),
+            "job_runs": scheduler.purge_runs(connection, days=RUNS_KEPT_DAYS),
+            "processes": scheduler.purge_processes(connection),
+        }
+    log.info("housekeeping", **deleted)
+    return deleted

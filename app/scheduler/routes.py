@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from app.audit import service as audit
 from app.connectors.service import require_connection
 from app.db import db, statements
-from app.scheduler import service, status
+from app.scheduler import endings, service, status, ticks
 from app.web.errors import ApiError, invalid
 from app.web.inputs import ClampedInt, Input, Text
 from app.web.routing import Api
@@ -129,7 +129,7 @@ def list_schedules(project_id: UUID) -> dict[str, Any]:
 @api.post("/jobs/scheduler/tick", permission="scheduler.tick", query=Limit, limit="job")
 def tick(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
     """Start what is due in this project now, without waiting for the next tick."""
-    result = service.tick_and_wait(project_id, query["limit"], _settings())
+    result = ticks.tick_and_wait(project_id, query["limit"], _settings())
     with db.transaction() as tx:
         audit.record(
             tx,
@@ -176,7 +176,7 @@ def show_run(project_id: UUID, run_id: UUID) -> dict[str, Any]:
 def cancel_run(project_id: UUID, run_id: UUID) -> dict[str, Any]:
     """End a waiting run, or ask a working one to stop at its next step."""
     with db.transaction() as tx:
-        run = sql.request_cancel(tx, project_id=project_id, run_id=run_id)
+        run = endings.cancel(tx, project_id, run_id, _settings())
         if run is None:
             raise ApiError(
                 404, "job_run_not_found", "There is no such run at work in this project."
@@ -184,7 +184,7 @@ def cancel_run(project_id: UUID, run_id: UUID) -> dict[str, Any]:
         audit.record(
             tx, "job.cancel", project_id=project_id, entity_type="job_run", entity_id=str(run_id)
         )
-    return {"run": run}
+    return {"run": {"id": run["id"], "status": run["status"]}}
 
 
 def _cursor(text: str | None) -> tuple[Any, Any]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 import socket
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -17,15 +15,14 @@ from flask import Flask
 from psycopg.types.json import Jsonb
 
 from app import metrics
-from app.db import Connection, Row, Unavailable, db, statements
-from app.events import service as events
-from app.scheduler import queue, service
-from app.scheduler.catalogue import CATALOGUE
+from app.db import Row, Unavailable, db, statements
+from app.scheduler import endings, queue
 from app.scheduler.context import Handler, JobResult, RunContext, RunStopped
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 sql = statements("scheduler")
+UNTELLABLE = "result_not_stored"
 
 
 class Runner:
@@ -91,7 +88,8 @@ class Runner:
             trigger=run["trigger"],
             attempt=run["attempt"],
             settings=self.settings,
-            deadline=time.monotonic() + self.settings.job_timeout_seconds,
+            deadline=time.monotonic() + timeout_of(run["job_type"], self.settings),
+            stop_reason="cancelled" if run["cancel_requested"] else None,
         )
         self._alive[run["id"]] = context
         heart = Heart(context, run, self.settings)
@@ -142,13 +140,23 @@ class Runner:
         while True:
             try:
                 with db.transaction() as tx:
-                    cascades = finish(tx, run, result, self.settings)
+                    cascades = endings.finish(tx, run, result, self.settings)
                 break
             except (Unavailable, psycopg.OperationalError) as error:
                 log.warning("finish_delayed", error_type=type(error).__name__)
                 if time.monotonic() > deadline:
                     return  # the lease ends, and the next worker repeats the run
                 time.sleep(1)
+            except Exception as error:
+                if result.error_kind == UNTELLABLE:
+                    raise
+                log.error("result_not_stored", error_type=type(error).__name__, exc_info=error)
+                result = JobResult(
+                    "failed",
+                    result.processed_count,
+                    error_kind=UNTELLABLE,
+                    error=f"The result cannot be stored: {type(error).__name__}.",
+                )
         for _ in range(cascades):
             queue.wake_any()
 
@@ -168,6 +176,10 @@ class Heart(threading.Thread):
         pause = min(5.0, self._settings.job_lease_seconds / 3)
         last = time.monotonic()
         while not self._ended.wait(pause):
+            if time.monotonic() > self._context.deadline:
+                # It was told to stop; if it has not by the end of its lease, another takes over.
+                self._context.stop_reason = self._context.stop_reason or "timeout"
+                return
             try:
                 self._beat()
                 last = time.monotonic()
@@ -198,72 +210,6 @@ class Heart(threading.Thread):
             self._context.stop_reason = self._context.stop_reason or "cancelled"
 
 
-def finish(tx: Connection, run: Row, result: JobResult, settings: Settings) -> int:
-    """The end of a run in one transaction: its row, its schedule, what follows, the live event.
-
-    Answers how many runs now wait because of it. Does nothing when the lease was lost.
-    """
-    ended = sql.finish(
-        tx,
-        project_id=run["project_id"],
-        run_id=run["id"],
-        claim_token=run["claim_token"],
-        status=result.status,
-        processed_count=result.processed_count,
-        result=Jsonb({**result.result, "changed": result.changed}),
-        error_kind=result.error_kind,
-        error=result.error,
-    )
-    if ended is None:
-        log.warning("finish_refused", reason="the lease was lost")
-        return 0
-    succeeded = result.status in ("completed", "partial")
-    sql.reschedule(
-        tx,
-        project_id=run["project_id"],
-        job_type=run["job_type"],
-        succeeded=succeeded,
-        status=result.status,
-        error=result.error,
-        base_seconds=settings.job_retry_backoff_base_seconds,
-        cap_seconds=settings.job_retry_backoff_cap_seconds,
-        retry_after=result.retry_after,
-        jitter=random.uniform(0.85, 1.15),
-        max_failures=settings.job_max_retries,
-    )
-    following = _follow(tx, run, ended, succeeded and result.changed)
-    _tell(tx, run, ended, result)
-    return following
-
-
-def _follow(tx: Connection, run: Row, ended: Row, changed: bool) -> int:
-    job = CATALOGUE.get(run["job_type"])
-    wanted = list(job.cascades) if job and changed else []
-    if ended["run_again"]:
-        wanted.append(run["job_type"])
-    for job_type in wanted:
-        service.add_run(tx, run["project_id"], job_type, trigger="cascade", cascade_of=run["id"])
-    return len(wanted)
-
-
-def _tell(tx: Connection, run: Row, ended: Row, result: JobResult) -> None:
-    job = CATALOGUE.get(run["job_type"])
-    names = [run["job_type"]]
-    if job and job.also_tells and result.changed:
-        names.append(job.also_tells)
-    for name in names:
-        payload: dict[str, Any] = {
-            "job_type": name,
-            "project_id": run["project_id"],
-            "account_scope_id": ended["account_scope_id"],
-            "status": "ok" if result.status == "completed" else result.status,
-            "at": ended["finished_at"],
-            "run_id": run["id"],
-            "duration_ms": ended["duration_ms"],
-        }
-        events.publish(tx, run["project_id"], "job_completed", payload)
-
-
 def _give_back(run: Row) -> None:
     """A stopping worker's run waits for the next one at once instead of until its lease ends."""
     with db.connection() as connection:
@@ -273,6 +219,12 @@ def _give_back(run: Row) -> None:
             run_id=run["id"],
             claim_token=run["claim_token"],
         )
+
+
+def timeout_of(job_type: str, settings: Settings) -> float:
+    """The longest that a run of this type may take, in seconds."""
+    own: int | None = getattr(settings, f"job_timeout_{job_type}_seconds", None)
+    return settings.job_timeout_seconds if own is None else own
 
 
 runner = Runner()

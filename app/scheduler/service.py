@@ -1,7 +1,8 @@
-"""Asking for runs, waiting for them, and what is due."""
+"""Asking for runs, and waiting for them."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -148,19 +149,20 @@ def failure_of(run: Row) -> ApiError:
         kind,
         (502, "upstream_error" if "sync" in run["job_type"] else "job_failed", "The job failed."),
     )
+    details = {
+        "job_type": run["job_type"],
+        "error_kind": kind,
+        "job_run_id": str(run["id"]),
+        "reason": run["error"],
+    }
+    job = CATALOGUE.get(run["job_type"])
+    if job and job.connector:
+        details["connector"] = job.connector
     retry_after = run["result"].get("retry_after")
-    return ApiError(
-        status,
-        code,
-        message,
-        {
-            "job_type": run["job_type"],
-            "error_kind": kind,
-            "job_run_id": str(run["id"]),
-            "reason": run["error"],
-        },
-        {"Retry-After": str(int(retry_after))} if retry_after else None,
-    )
+    if retry_after:
+        details["retry_after"] = retry_after
+    headers = {"Retry-After": str(math.ceil(retry_after))} if retry_after else None
+    return ApiError(status, code, message, details, headers)
 
 
 def create_default_schedules(tx: Connection, project_id: UUID) -> None:
@@ -172,43 +174,3 @@ def create_default_schedules(tx: Connection, project_id: UUID) -> None:
         job_types=[job.name for job in jobs],
         cadences=[job.cadence_seconds for job in jobs],
     )
-
-
-def tick(settings: Settings, project_id: UUID | None = None, most: int = 100) -> list[Row]:
-    """Put lost runs back, turn due schedules into runs, wake the workers. Safe on many machines.
-
-    Answers the runs that were made.
-    """
-    with db.transaction() as tx:
-        if project_id is None:
-            sql.bury_lost_runs(tx, max_attempts=settings.job_max_attempts)
-            sql.requeue_lost_runs(tx)
-        made: list[Row] = sql.queue_due(tx, project_id=project_id, most=most)
-        waiting = sql.count_claimable(tx)
-    for _ in range(min(waiting, settings.worker_threads)):
-        queue.wake_any()
-    return made
-
-
-def tick_and_wait(project_id: UUID, most: int, settings: Settings) -> dict[str, Any]:
-    """The tick of one project, by hand: what was due, and how each run went within the wait."""
-    made = tick(settings, project_id, most)
-    deadline = time.monotonic() + settings.job_wait_seconds
-    details = []
-    for row in made:
-        run = wait_for_end(project_id, row["id"], max(0.0, deadline - time.monotonic()))
-        details.append(_detail(row, run))
-    return {
-        "processed": len(details),
-        "ok": sum(d["status"] in ("completed", "partial") for d in details),
-        "failed": sum(d["status"] in ("failed", "dead") for d in details),
-        "details": details,
-    }
-
-
-def _detail(row: Row, run: Row | None) -> dict[str, Any]:
-    detail = {"job_type": row["job_type"], "job_run_id": str(row["id"]), "status": "queued"}
-    if run is not None:
-        detail |= {"status": run["status"], "duration_ms": run["duration_ms"]}
-        detail |= {"error": run["error"]} if run["error"] else {"details": run["result"]}
-    return detail

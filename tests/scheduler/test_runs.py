@@ -13,8 +13,7 @@ import pytest
 from flask import Flask
 
 from app.db import db, statements
-from app.scheduler import runner as runner_module
-from app.scheduler import service
+from app.scheduler import endings, housekeeping, service, ticks
 from app.scheduler.catalogue import CATALOGUE
 from app.scheduler.context import Handler, JobResult, RunContext
 from app.scheduler.runner import Runner
@@ -62,13 +61,13 @@ def test_a_second_request_joins_the_first(app: Flask, project_id: UUID, inside: 
 
 def test_it_runs_and_tells(app: Flask, owner: Browser, project_id: UUID, database_url: str) -> None:
     with app.app_context():
-        run = service.request_run(project_id, "housekeeping")
+        run = service.request_run(project_id, "embeddings_run")
     assert runner_with(app, changed).work() == 1
     shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
     assert shown["status"] == "completed" and shown["processed_count"] == 3
     assert shown["duration_ms"] >= 0 and shown["attempt"] == 1
     (event,) = rows(database_url, "SELECT payload FROM events")
-    assert event[0]["job_type"] == "housekeeping" and event[0]["status"] == "ok"
+    assert event[0]["job_type"] == "embeddings_run" and event[0]["status"] == "ok"
     assert event[0]["run_id"] == str(run.id) and event[0]["at"].endswith("Z")
 
 
@@ -121,7 +120,7 @@ def test_a_handler_that_breaks_is_a_failed_run(
         raise RuntimeError("no luck")
 
     with app.app_context():
-        run = service.request_run(project_id, "housekeeping")
+        run = service.request_run(project_id, "embeddings_run")
     runner_with(app, broken).work()
     shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
     assert (shown["status"], shown["error_kind"]) == ("failed", "internal")
@@ -130,7 +129,7 @@ def test_a_handler_that_breaks_is_a_failed_run(
 def test_failures_in_a_row_wait_longer_and_then_suspend(
     app: Flask, project_id: UUID, database_url: str
 ) -> None:
-    failing = runner_with(app, lambda c: JobResult("failed", error_kind="network", error="away"))
+    failing = runner_with(app, lambda c: JobResult("failed", error_kind="internal", error="bug"))
     waits = []
     for _ in range(app.config["SETTINGS"].job_max_retries):
         with app.app_context():
@@ -146,6 +145,41 @@ def test_failures_in_a_row_wait_longer_and_then_suspend(
     assert 20 < waits[0][0] < 36 and 45 < waits[1][0] < 71
     assert all(wait <= 3600 * 1.16 for wait, _ in waits)
     assert [status for _, status in waits] == ["active"] * (len(waits) - 1) + ["suspended"]
+
+
+def schedule_of(database_url: str, job_type: str) -> Any:
+    (row,) = rows(
+        database_url,
+        "SELECT status, consecutive_failures, extract(epoch FROM next_run_at - now())::float8 "
+        f"FROM scheduled_jobs WHERE job_type = '{job_type}'",
+    )
+    return row
+
+
+def test_what_passes_by_itself_is_tried_for_as_long_as_it_takes(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    away = runner_with(app, lambda c: JobResult("failed", error_kind="network", error="away"))
+    for _ in range(app.config["SETTINGS"].job_max_retries + 2):
+        with app.app_context():
+            service.request_run(project_id, "connectors_sync_cycle")
+        away.work()
+    status, failures, wait = schedule_of(database_url, "connectors_sync_cycle")
+    assert (status, failures) == ("active", 12) and wait <= 3600 * 1.16
+
+
+def test_a_success_by_hand_wakes_a_suspended_schedule(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE scheduled_jobs SET status = 'suspended', consecutive_failures = 10"
+        )
+    with app.app_context():
+        service.request_run(project_id, "embeddings_run")
+    runner_with(app, changed).work()
+    status, failures, wait = schedule_of(database_url, "embeddings_run")
+    assert (status, failures) == ("active", 0) and 1100 < wait <= 1200
 
 
 def test_a_vendors_pause_wins_over_the_ladder(
@@ -181,16 +215,16 @@ def test_a_lost_lease_puts_the_run_back_and_the_late_worker_writes_nothing(
     app: Flask, project_id: UUID, inside: None, database_url: str
 ) -> None:
     settings = app.config["SETTINGS"]
-    service.request_run(project_id, "housekeeping")
+    service.request_run(project_id, "embeddings_run")
     slow = claim("slow")
     end_lease(database_url)
-    service.tick(settings)
+    ticks.tick(settings)
     quick = claim("quick")
     assert quick["id"] == slow["id"] and quick["attempt"] == 2
     with db.transaction() as tx:
-        assert runner_module.finish(tx, slow, JobResult(result={"by": "slow"}), settings) == 0
+        assert endings.finish(tx, slow, JobResult(result={"by": "slow"}), settings) == 0
     with db.transaction() as tx:
-        runner_module.finish(tx, quick, JobResult(result={"by": "quick"}), settings)
+        endings.finish(tx, quick, JobResult(result={"by": "quick"}), settings)
     found = rows(database_url, "SELECT status, result ->> 'by' FROM job_runs")
     assert found == [("completed", "quick")]
     assert rows(database_url, "SELECT count(*) FROM events") == [(1,)]
@@ -199,15 +233,57 @@ def test_a_lost_lease_puts_the_run_back_and_the_late_worker_writes_nothing(
 def test_a_run_whose_workers_keep_dying_is_buried(
     app: Flask, project_id: UUID, inside: None, database_url: str
 ) -> None:
-    service.request_run(project_id, "housekeeping")
+    service.request_run(project_id, "embeddings_run")
     for _ in range(app.config["SETTINGS"].job_max_attempts):
         assert claim() is not None
         end_lease(database_url)
-        service.tick(app.config["SETTINGS"])
+        ticks.tick(app.config["SETTINGS"])
     assert claim() is None
     assert rows(database_url, "SELECT status, error_kind FROM job_runs") == [
         ("dead", "lease_expired")
     ]
+
+
+def test_a_dead_run_is_told_of_and_counts_against_its_schedule(
+    app: Flask, project_id: UUID, inside: None, database_url: str
+) -> None:
+    service.request_run(project_id, "embeddings_run")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE job_runs SET attempt = 2")
+    claim()
+    end_lease(database_url)
+    ticks.tick(app.config["SETTINGS"])
+    told = rows(database_url, "SELECT payload ->> 'status', payload ->> 'at' FROM events")
+    assert [status for status, _ in told] == ["failed"] and told[0][1].endswith("Z")
+    assert schedule_of(database_url, "embeddings_run")[1] == 1
+
+
+def test_a_result_that_cannot_be_stored_is_a_failed_run(
+    app: Flask, owner: Browser, project_id: UUID
+) -> None:
+    with app.app_context():
+        run = service.request_run(project_id, "embeddings_run")
+    runner_with(app, lambda c: JobResult(processed_count=1, result={"text": "a\0b"})).work()
+    shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
+    assert (shown["status"], shown["error_kind"]) == ("failed", "result_not_stored")
+
+
+def test_a_request_to_stop_outlives_the_worker_it_was_made_to(
+    app: Flask, owner: Browser, project_id: UUID, inside: None, database_url: str
+) -> None:
+    run = service.request_run(project_id, "embeddings_run")
+    claim("lost")
+    owner.post(f"/jobs/runs/{run.id}/cancel")
+    end_lease(database_url)
+    ticks.tick(app.config["SETTINGS"])
+
+    def obedient(context: RunContext) -> JobResult:
+        context.check()
+        return JobResult()
+
+    runner_with(app, obedient).work()
+    assert rows(database_url, "SELECT status FROM job_runs") == [("cancelled",)]
+    assert schedule_of(database_url, "embeddings_run")[1] == 0  # nobody failed
 
 
 def test_parallel_workers_claim_each_run_once_and_keep_to_the_cap(
@@ -233,7 +309,7 @@ def test_a_busy_project_does_not_keep_others_waiting(
     with app.app_context():
         for job_type in list(CATALOGUE)[:3]:
             service.request_run(project_id, job_type)
-        service.request_run(other, "housekeeping")
+        service.request_run(other, "embeddings_run")
         assert [claim()["project_id"] for _ in range(2)] == [project_id, other]
 
 
@@ -259,7 +335,7 @@ def test_a_waiting_run_can_be_cancelled_and_a_working_one_stops_at_its_next_step
     app: Flask, owner: Browser, project_id: UUID, settings_for: Callable[..., Any]
 ) -> None:
     with app.app_context():
-        waiting = service.request_run(project_id, "housekeeping")
+        waiting = service.request_run(project_id, "embeddings_run")
     answer = owner.post(f"/jobs/runs/{waiting.id}/cancel")
     assert answer.get_json()["run"]["status"] == "cancelled"
     object.__setattr__(app.config["SETTINGS"], "job_lease_seconds", 2)
@@ -273,7 +349,7 @@ def test_a_waiting_run_can_be_cancelled_and_a_working_one_stops_at_its_next_step
         return JobResult()
 
     with app.app_context():
-        run = service.request_run(project_id, "housekeeping")
+        run = service.request_run(project_id, "embeddings_run")
     runner_with(app, patient).work()
     assert owner.get(f"/jobs/runs/{run.id}").get_json()["run"]["status"] == "cancelled"
 
@@ -283,7 +359,7 @@ def test_a_run_that_takes_too_long_is_told_to_stop(
 ) -> None:
     object.__setattr__(app.config["SETTINGS"], "job_timeout_seconds", 0)
     with app.app_context():
-        run = service.request_run(project_id, "housekeeping")
+        run = service.request_run(project_id, "embeddings_run")
 
     def endless(context: RunContext) -> JobResult:
         while True:
@@ -292,6 +368,61 @@ def test_a_run_that_takes_too_long_is_told_to_stop(
     runner_with(app, endless).work()
     shown = owner.get(f"/jobs/runs/{run.id}").get_json()["run"]
     assert (shown["status"], shown["error_kind"]) == ("failed", "timeout")
+
+
+def test_a_run_past_its_time_that_does_not_stop_loses_its_lease(
+    app: Flask, project_id: UUID, database_url: str
+) -> None:
+    settings = app.config["SETTINGS"]
+    object.__setattr__(settings, "job_timeout_embeddings_run_seconds", 0)
+    object.__setattr__(settings, "job_lease_seconds", 0.6)
+
+    def deaf(context: RunContext) -> JobResult:
+        time.sleep(1.0)
+        return JobResult()
+
+    with app.app_context():
+        service.request_run(project_id, "embeddings_run")
+    runner = runner_with(app, deaf)
+    worker = threading.Thread(target=runner.work)
+    worker.start()
+    time.sleep(0.8)
+    (state,) = rows(database_url, "SELECT status, lease_until < now() FROM job_runs")
+    worker.join()
+    assert state == ("running", True)
+
+
+def test_every_job_type_has_a_limit_of_its_own(app: Flask) -> None:
+    for job_type in CATALOGUE:
+        assert hasattr(app.config["SETTINGS"], f"job_timeout_{job_type}_seconds")
+
+
+def test_what_nobody_needs_is_purged_once_an_hour(
+    app: Flask, project_id: UUID, inside: None, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO events (project_id, event_type, payload, created_at) "
+            "SELECT id, 'job_completed', '{}', now() - age FROM projects, "
+            "unnest('{1 hour,25 hours}'::interval[]) AS age"
+        )
+    purged = housekeeping.purge_when_due(app.config["SETTINGS"])
+    assert purged is not None and purged["events"] == 1
+    assert housekeeping.purge_when_due(app.config["SETTINGS"]) is None
+    assert rows(database_url, "SELECT count(*) FROM events") == [(1,)]
+
+
+def test_a_tick_by_hand_does_not_wait_for_long_runs(
+    make_app: Callable[..., Flask], owner: Browser, project_id: UUID, database_url: str, app: Flask
+) -> None:
+    object.__setattr__(app.config["SETTINGS"], "job_wait_seconds", 0.05)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE scheduled_jobs SET next_run_at = now() WHERE job_type = 'embeddings_run'"
+        )
+    result = owner.post("/jobs/scheduler/tick").get_json()["result"]
+    assert (result["processed"], result["ok"], result["failed"]) == (1, 0, 0)
+    assert [detail["status"] for detail in result["details"]] == ["queued"]
 
 
 def test_the_jobs_page_has_every_field_it_reads(owner: Browser, project_id: UUID) -> None:
