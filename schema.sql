@@ -31,16 +31,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION create_vector_index(model smallint, dimensions integer) RETURNS void
-    LANGUAGE plpgsql
-    AS $_$
-BEGIN
-    EXECUTE format(
-        'CREATE INDEX IF NOT EXISTS rag_vectors_nearest_%1$s ON rag_vectors
-         USING hnsw ((embedding::halfvec(%2$s)) halfvec_cosine_ops) WHERE model_id = %1$s',
-        model, dimensions);
-END $_$;
-
 CREATE FUNCTION ensure_embedding_model(wanted text, dims integer) RETURNS smallint
     LANGUAGE plpgsql
     AS $$
@@ -64,39 +54,6 @@ BEGIN
     RETURN found;
 END $$;
 
-CREATE FUNCTION nearest_vectors(project uuid, model smallint, dimensions integer, question halfvec, wanted integer, exact boolean, width integer, written_from timestamp with time zone, written_before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
-    LANGUAGE plpgsql ROWS 50
-    AS $_$
-DECLARE
-    found_ids uuid[];
-    found_distances float8[];
-BEGIN
-    IF NOT exact THEN
-        PERFORM set_config('hnsw.ef_search', width::text, true),
-                set_config('hnsw.iterative_scan', 'strict_order', true);
-        EXECUTE format(
-            'SELECT array_agg(chunk_id ORDER BY d, chunk_id), array_agg(d ORDER BY d, chunk_id) FROM (
-                 SELECT v.chunk_id, (v.embedding::halfvec(%1$s) <=> $1)::float8 AS d FROM rag_vectors v
-                 WHERE v.model_id = %2$s AND v.project_id = $2
-                   AND ($3 IS NULL OR v.occurred_at >= $3) AND ($4 IS NULL OR v.occurred_at < $4)
-                 ORDER BY v.embedding::halfvec(%1$s) <=> $1 LIMIT $5) nearest',
-            dimensions, model)
-        INTO found_ids, found_distances
-        USING question, project, written_from, written_before, wanted;
-        IF cardinality(found_ids) = wanted THEN
-            RETURN QUERY SELECT * FROM unnest(found_ids, found_distances);
-            RETURN;
-        END IF;
-    END IF;
-    -- Without the cast of the index's expression no vector index fits: this reads the project's rows.
-    RETURN QUERY
-        SELECT v.chunk_id, v.embedding <=> question FROM rag_vectors v
-        WHERE v.project_id = project AND v.model_id = model
-          AND (written_from IS NULL OR v.occurred_at >= written_from)
-          AND (written_before IS NULL OR v.occurred_at < written_before)
-        ORDER BY 2, 1 LIMIT wanted;
-END $_$;
-
 CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
     LANGUAGE plpgsql
     AS $_$
@@ -105,20 +62,23 @@ DECLARE
         || CASE WHEN sources IS NULL THEN '' ELSE format(' AND v.source_type = ANY(%L::text[])', sources) END
         || CASE WHEN since IS NULL THEN '' ELSE format(' AND v.occurred_at >= %L', since) END
         || CASE WHEN before IS NULL THEN '' ELSE format(' AND v.occurred_at < %L', before) END;
-    found int;
+    ids uuid[];
+    distances float8[];
 BEGIN
     IF NOT exact THEN
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
                 set_config('hnsw.ef_search', least(1000, greatest(ef, 2 * wanted))::text, true),
                 set_config('hnsw.max_scan_tuples', '60000', true);
-        RETURN QUERY EXECUTE format(
+        EXECUTE format(
             'WITH near AS MATERIALIZED (
                  SELECT v.chunk_id, (v.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s))::float8 AS distance
                  FROM rag_vectors v WHERE %3$s
                  ORDER BY v.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) LIMIT %4$s)
-             SELECT chunk_id, distance FROM near ORDER BY distance, chunk_id', dims, question, filters, wanted);
-        GET DIAGNOSTICS found = ROW_COUNT;
-        IF found >= wanted THEN
+             SELECT array_agg(chunk_id ORDER BY distance, chunk_id), array_agg(distance ORDER BY distance, chunk_id)
+             FROM near', dims, question, filters, wanted)
+        INTO ids, distances;
+        IF cardinality(ids) >= wanted THEN
+            RETURN QUERY SELECT * FROM unnest(ids, distances);
             RETURN;
         END IF;
     END IF;
