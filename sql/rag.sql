@@ -63,7 +63,7 @@ ON CONFLICT (project_id, source_type, source_pk, kind, chunk_index) DO UPDATE SE
     text = excluded.text, context = excluded.context, text_hash = excluded.text_hash,
     content_tokens = excluded.content_tokens, start_offset = excluded.start_offset, end_offset = excluded.end_offset,
     chunker_version = excluded.chunker_version, occurred_at = excluded.occurred_at, embedding_status = 'pending',
-    embedding_attempts = 0, embedding_error = NULL, claim_token = NULL, lease_expires_at = NULL,
+    embedding_attempts = 0, embedding_error = NULL, claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL,
     next_attempt_at = now(), updated_at = now()
 WHERE c.text_hash <> excluded.text_hash OR c.chunker_version <> excluded.chunker_version
 RETURNING c.id, xmax = 0 AS inserted;
@@ -77,23 +77,26 @@ UPDATE projects SET data_version = data_version + 1 WHERE id = :project_id;
 -- name: ensure_model(identity, dimensions)$
 SELECT ensure_embedding_model(:identity, :dimensions);
 
--- name: release_lost_chunks(project_id, max_attempts)!
--- Claims whose worker was lost: back to waiting, or failed when that happened too often.
-UPDATE rag_chunks SET
+-- name: release_lost_chunks(project_id, run_id, max_attempts)!
+-- Claims whose worker was lost: of an earlier attempt of this run, of a run that is no longer at work,
+-- or past their lease. Back to waiting, or failed when that happened too often.
+UPDATE rag_chunks c SET
     embedding_status = CASE WHEN embedding_attempts >= :max_attempts THEN 'failed' ELSE 'pending' END,
     embedding_error = CASE WHEN embedding_attempts >= :max_attempts THEN 'max_attempts_exceeded'
                            ELSE 'recovered_from_lost_worker' END,
-    claim_token = NULL, lease_expires_at = NULL, updated_at = now()
-WHERE project_id = :project_id AND embedding_status = 'processing' AND lease_expires_at < now();
+    claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL, updated_at = now()
+WHERE project_id = :project_id AND embedding_status = 'processing'
+  AND (lease_expires_at < now() OR claimed_by_run = :run_id OR NOT EXISTS (
+      SELECT FROM job_runs r WHERE r.project_id = c.project_id AND r.id = c.claimed_by_run AND r.status = 'running'));
 
--- name: claim_chunks(project_id, claim_token, lease_seconds, most)
+-- name: claim_chunks(project_id, run_id, claim_token, lease_seconds, most)
 WITH next AS (
     SELECT id FROM rag_chunks
     WHERE project_id = :project_id AND embedding_status = 'pending' AND next_attempt_at <= now()
     ORDER BY next_attempt_at, created_at, id LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE rag_chunks c SET embedding_status = 'processing', embedding_attempts = c.embedding_attempts + 1,
-    claim_token = :claim_token, lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+    claim_token = :claim_token, claimed_by_run = :run_id, lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
 FROM next WHERE c.project_id = :project_id AND c.id = next.id
 RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
 
@@ -103,7 +106,7 @@ WITH encoded AS (
     SELECT * FROM unnest(:chunk_ids::uuid[], :hashes::bytea[], :vectors::text[]) AS e(id, text_hash, vector)
 ), ready AS (
     UPDATE rag_chunks c SET embedding_status = 'ready', embedding_model_id = :model_id, embedding_error = NULL,
-        claim_token = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
+        claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
     FROM encoded e
     WHERE c.project_id = :project_id AND c.id = e.id AND c.embedding_status = 'processing'
       AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
@@ -118,7 +121,7 @@ ON CONFLICT (project_id, model_id, chunk_id) DO UPDATE
 UPDATE rag_chunks SET
     embedding_attempts = embedding_attempts - CASE WHEN :costs_attempt THEN 0 ELSE 1 END,
     embedding_status = CASE WHEN :costs_attempt AND embedding_attempts >= :max_attempts THEN 'failed' ELSE 'pending' END,
-    embedding_error = :error, claim_token = NULL, lease_expires_at = NULL,
+    embedding_error = :error, claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL,
     next_attempt_at = now() + make_interval(secs => :pause_seconds), updated_at = now()
 WHERE project_id = :project_id AND id = ANY(:chunk_ids) AND embedding_status = 'processing'
   AND claim_token = :claim_token;

@@ -53,7 +53,7 @@ UPDATE job_runs r SET status = :status, finished_at = now(), lease_until = NULL,
 FROM projects p
 WHERE r.project_id = :project_id AND r.id = :run_id AND r.claim_token = :claim_token
   AND r.status = 'running' AND p.id = r.project_id
-RETURNING r.project_id, r.id, r.job_type, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
+RETURNING r.project_id, r.id, r.job_type, r.attempt, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
 
 -- name: reschedule(project_id, job_type, succeeded, status, error, base_seconds, cap_seconds, retry_after, jitter, max_failures)!
 -- After a run of whatever trigger: on success the next one comes after the cadence; after the nth
@@ -78,7 +78,7 @@ UPDATE job_runs r SET status = 'dead', finished_at = now(), lease_until = NULL, 
        duration_ms = (extract(epoch FROM now() - r.started_at) * 1000)::bigint
 FROM projects p
 WHERE r.status = 'running' AND r.lease_until < now() AND r.attempt >= :max_attempts AND p.id = r.project_id
-RETURNING r.project_id, r.id, r.job_type, r.run_again, r.finished_at, r.duration_ms, r.error, p.account_scope_id;
+RETURNING r.project_id, r.id, r.job_type, r.attempt, r.run_again, r.finished_at, r.duration_ms, r.error, p.account_scope_id;
 
 -- name: requeue_lost_runs()
 UPDATE job_runs SET status = 'queued', lease_until = NULL, claim_token = NULL, claimed_by = NULL
@@ -135,7 +135,7 @@ UPDATE job_runs r SET cancel_requested = true,
        finished_at = CASE WHEN r.status = 'queued' THEN now() ELSE r.finished_at END
 FROM projects p
 WHERE r.project_id = :project_id AND r.id = :run_id AND r.status IN ('queued', 'running') AND p.id = r.project_id
-RETURNING r.project_id, r.id, r.job_type, r.status, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
+RETURNING r.project_id, r.id, r.job_type, r.attempt, r.status, r.run_again, r.finished_at, r.duration_ms, p.account_scope_id;
 
 -- name: latest_runs(project_id)
 SELECT r.id, r.job_type AS job_name, r.status, r.queued_at, r.started_at, r.finished_at, r.processed_count,

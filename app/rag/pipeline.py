@@ -47,7 +47,10 @@ def run_embeddings(context: RunContext) -> JobResult:
     deadline = time.monotonic() + settings.embed_run_seconds
     with db.connection() as connection:
         sql.release_lost_chunks(
-            connection, project_id=context.project_id, max_attempts=settings.embed_max_attempts
+            connection,
+            project_id=context.project_id,
+            run_id=context.run_id,
+            max_attempts=settings.embed_max_attempts,
         )
     with Writer() as writer:
         while tally.stopped is None:
@@ -57,7 +60,7 @@ def run_embeddings(context: RunContext) -> JobResult:
             ):
                 tally.unfinished = True
                 break
-            if not _batch(context.project_id, model_id, encoder, settings, tally, writer):
+            if not _batch(context, model_id, encoder, tally, writer):
                 break
     if tally.processed:
         with db.connection() as connection:
@@ -106,26 +109,23 @@ class Writer:
 
 
 def _batch(
-    project_id: UUID,
-    model_id: int,
-    encoder: Provider,
-    settings: Settings,
-    tally: Tally,
-    writer: Writer,
+    context: RunContext, model_id: int, encoder: Provider, tally: Tally, writer: Writer
 ) -> bool:
     """Claim, encode and store one batch; False when nothing waits."""
+    settings = context.settings
     token = uuid4()
     with db.connection() as connection:
         chunks: list[Row] = sql.claim_chunks(
             connection,
-            project_id=project_id,
+            project_id=context.project_id,
+            run_id=context.run_id,
             claim_token=token,
             lease_seconds=settings.embed_lease_seconds,
             most=settings.embed_batch_size,
         )
     if not chunks:
         return False
-    claim = Claim(project_id, model_id, token, encoder, settings, tally)
+    claim = Claim(context.project_id, model_id, token, encoder, settings, tally)
     try:
         vectors = claim.encode(chunks)
     except ProviderError as error:

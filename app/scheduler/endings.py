@@ -64,8 +64,10 @@ def _settle(tx: Connection, ended: Row, result: JobResult, settings: Settings) -
     succeeded = result.status in ("completed", "partial")
     if result.status != "cancelled":
         _reschedule(tx, ended, result, succeeded, settings)
-    following = _follow(tx, ended, succeeded and result.changed)
-    _tell(tx, ended, result)
+    # An attempt that was lost may have changed what this one found done.
+    changed = result.changed or ended["attempt"] > 1
+    following = _follow(tx, ended, succeeded and changed)
+    _tell(tx, ended, result.status, changed)
     return following
 
 
@@ -100,17 +102,17 @@ def _follow(tx: Connection, ended: Row, changed: bool) -> int:
     return len(wanted)
 
 
-def _tell(tx: Connection, ended: Row, result: JobResult) -> None:
+def _tell(tx: Connection, ended: Row, status: str, changed: bool) -> None:
     job = CATALOGUE.get(ended["job_type"])
     names = [ended["job_type"]]
-    if job and job.also_tells and result.changed:
+    if job and job.also_tells and changed:
         names.append(job.also_tells)
     for name in names:
         payload: dict[str, Any] = {
             "job_type": name,
             "project_id": ended["project_id"],
             "account_scope_id": ended["account_scope_id"],
-            "status": "ok" if result.status == "completed" else result.status,
+            "status": "ok" if status == "completed" else status,
             "at": ended["finished_at"],
             "run_id": ended["id"],
             "duration_ms": ended["duration_ms"],

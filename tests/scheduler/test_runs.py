@@ -19,6 +19,7 @@ from app.scheduler.context import Handler, JobResult, RunContext
 from app.scheduler.runner import Runner
 from jobs.handlers import HANDLERS
 from tests.conftest import Browser
+from tests.running import eventually
 
 sql = statements("scheduler")
 
@@ -376,9 +377,10 @@ def test_a_run_past_its_time_that_does_not_stop_loses_its_lease(
     settings = app.config["SETTINGS"]
     object.__setattr__(settings, "job_timeout_embeddings_run_seconds", 0)
     object.__setattr__(settings, "job_lease_seconds", 0.6)
+    seen = threading.Event()
 
     def deaf(context: RunContext) -> JobResult:
-        time.sleep(1.0)
+        seen.wait(20)
         return JobResult()
 
     with app.app_context():
@@ -386,10 +388,10 @@ def test_a_run_past_its_time_that_does_not_stop_loses_its_lease(
     runner = runner_with(app, deaf)
     worker = threading.Thread(target=runner.work)
     worker.start()
-    time.sleep(0.8)
-    (state,) = rows(database_url, "SELECT status, lease_until < now() FROM job_runs")
+    state = "SELECT status, lease_until < now() FROM job_runs"
+    eventually(lambda: rows(database_url, state) == [("running", True)])
+    seen.set()
     worker.join()
-    assert state == ("running", True)
 
 
 def test_every_job_type_has_a_limit_of_its_own(app: Flask) -> None:
