@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,41 @@ class Web(Process):
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
+
+
+class Stream(threading.Thread):
+    """A client of the event stream: notes every frame, when it came, and when the stream ended."""
+
+    def __init__(self, http: requests.Session, url: str, **request: Any) -> None:
+        super().__init__(daemon=True)
+        self.response = http.get(
+            f"{url}/events/stream", stream=True, **{"timeout": 60.0, **request}
+        )
+        self.frames: list[dict[str, Any]] = []
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        frame: dict[str, Any] = {}
+        try:
+            for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
+                if not line:
+                    self.frames.append({**frame, "came": time.time()})
+                    frame = {}
+                else:
+                    name, _, value = line.partition(":")
+                    frame[name or "comment"] = value.strip()
+        except (requests.RequestException, AttributeError):
+            pass  # the server went away, or the test closed the response under the reader's hands
+        self.ended.set()
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """The payloads of one event type, each with its `_id` and the time it `_came`."""
+        return [
+            {**json.loads(f["data"]), "_id": int(f.get("id", 0)), "_came": f["came"]}
+            for f in self.frames
+            if f.get("event") == name
+        ]
 
 
 def resident_mb(pid: int) -> float:

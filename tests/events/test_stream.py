@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -13,47 +12,18 @@ from uuid import UUID
 
 import psycopg
 import pytest
-import requests
 from flask import Flask
 
 from app.db import db
 from app.events.service import publish
 from tests.conftest import OWNER_PASSWORD, Browser
-from tests.running import PASSWORD, Web, eventually
+from tests.running import PASSWORD, Stream, Web, eventually
 
 assert OWNER_PASSWORD == PASSWORD  # the running server's owner is the test's
 
 
-class Stream(threading.Thread):
-    """A client of the stream: notes every frame and when the stream ended."""
-
-    def __init__(self, web: Web, **request: Any) -> None:
-        super().__init__(daemon=True)
-        self.response = web.http.get(web.url + "/events/stream", stream=True, timeout=30, **request)
-        self.frames: list[dict[str, str]] = []
-        self.ended = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        frame: dict[str, str] = {}
-        try:
-            for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
-                if not line:
-                    self.frames.append(frame)
-                    frame = {}
-                else:
-                    name, _, value = line.partition(":")
-                    frame[name or "comment"] = value.strip()
-        except (requests.RequestException, AttributeError):
-            pass  # the server went away, or the test closed the response under the reader's hands
-        self.ended.set()
-
-    def named(self, name: str) -> list[dict[str, Any]]:
-        return [
-            {**json.loads(f["data"]), "_id": int(f.get("id", 0))}
-            for f in self.frames
-            if f.get("event") == name
-        ]
+def listen(web: Web, **request: Any) -> Stream:
+    return Stream(web.http, web.url, **request)
 
 
 @pytest.fixture
@@ -80,7 +50,7 @@ def tell(app: Flask, project: dict[str, Any]) -> Callable[[int], None]:
 
 def test_it_connects_tells_and_beats(web: Web, tell: Callable[[int], None]) -> None:
     asked = time.monotonic()
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"), 3)
     assert time.monotonic() - asked < 1.0
     headers = stream.response.headers
@@ -99,14 +69,14 @@ def test_it_connects_tells_and_beats(web: Web, tell: Callable[[int], None]) -> N
 
 
 def test_what_was_missed_is_replayed_once(web: Web, tell: Callable[[int], None]) -> None:
-    first = Stream(web)
+    first = listen(web)
     eventually(lambda: first.named("connected"))
     tell(1)
     seen = eventually(lambda: first.named("job_completed"))[0]["_id"]
     first.response.close()
     for number in (2, 3):
         tell(number)
-    again = Stream(web, headers={"Last-Event-ID": str(seen)})
+    again = listen(web, headers={"Last-Event-ID": str(seen)})
     eventually(lambda: len(again.named("job_completed")) == 2)
     tell(4)
     eventually(lambda: len(again.named("job_completed")) == 3)
@@ -121,12 +91,12 @@ def test_too_much_missed_asks_to_read_everything_again(
             "INSERT INTO events (project_id, event_type, payload) "
             "SELECT id, 'job_completed', '{}' FROM projects, generate_series(1, 1002)"
         )
-    stream = Stream(web, params={"last_event_id": 0})
+    stream = listen(web, params={"last_event_id": 0})
     eventually(lambda: stream.named("resync"))
 
 
 def test_it_closes_on_sign_out(web: Web) -> None:
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"))
     time.sleep(0.3)
     web.post("/auth/logout")
@@ -134,7 +104,7 @@ def test_it_closes_on_sign_out(web: Web) -> None:
 
 
 def test_it_closes_when_the_session_is_taken_away(web: Web, database_url: str) -> None:
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"))
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("UPDATE sessions SET revoked_at = now()")
@@ -142,7 +112,7 @@ def test_it_closes_when_the_session_is_taken_away(web: Web, database_url: str) -
 
 
 def test_a_session_has_only_so_many_streams(web: Web) -> None:
-    streams = [Stream(web) for _ in range(3)]
+    streams = [listen(web) for _ in range(3)]
     for stream in streams:
         eventually(lambda stream=stream: stream.named("connected"))
     refused = web.get("/events/stream")
@@ -150,7 +120,7 @@ def test_a_session_has_only_so_many_streams(web: Web) -> None:
 
 
 def test_gauges_count_streams(web: Web) -> None:
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"))
     assert "app_sse_connections_total 1.0" in web.get("/metrics").text
     stream.response.close()
@@ -182,7 +152,7 @@ def test_an_event_told_while_the_first_stream_opens_is_not_lost(
 ) -> None:
     told = threading.Thread(target=lambda: [tell(number) for number in range(40)])
     told.start()
-    stream = Stream(web)  # the listener of this process starts only now
+    stream = listen(web)  # the listener of this process starts only now
     told.join()
     tell(40)
     eventually(lambda: any(e["number"] == 40 for e in stream.named("job_completed")))
@@ -204,7 +174,7 @@ def test_projects_one_may_not_see_stay_silent(
     assert cookie is not None
     web.http.cookies.clear()
     web.http.cookies.set("lp_session", cookie.value)
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"))
     time.sleep(0.3)
     tell(1, other)
@@ -220,7 +190,7 @@ def test_without_a_project_there_is_nothing_to_listen_to(client: Browser) -> Non
 
 
 def test_a_stopping_server_ends_its_streams_at_once(web: Web) -> None:
-    stream = Stream(web)
+    stream = listen(web)
     eventually(lambda: stream.named("connected"))
     started = time.monotonic()
     web.stop()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from tests.running import ROOT, eventually, free_port, resident_mb
+from tests.running import ROOT, Stream, eventually, free_port, resident_mb
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import State
 
@@ -67,24 +64,6 @@ def bakery() -> Iterator[ChatwootServer]:
     server.stop()
 
 
-class Listener(threading.Thread):
-    """Reads the event stream and notes when each event came."""
-
-    def __init__(self, http: requests.Session, url: str) -> None:
-        super().__init__(daemon=True)
-        self.response = http.get(url, stream=True, timeout=60)
-        self.events: list[tuple[float, str, dict[str, Any]]] = []
-
-    def run(self) -> None:
-        name = ""
-        for line in self.response.iter_lines(chunk_size=1, decode_unicode=True):
-            if line.startswith("event: "):
-                name = line.removeprefix("event: ")
-            elif line.startswith("data: ") and name:
-                self.events.append((time.time(), name, json.loads(line.removeprefix("data: "))))
-                name = ""
-
-
 @pytest.mark.slow
 def test_from_an_empty_machine_to_a_cited_answer(
     running: tuple[str, Path, subprocess.Popen[bytes]], bakery: ChatwootServer
@@ -120,18 +99,17 @@ def test_from_an_empty_machine_to_a_cited_answer(
     assert connected.status_code == 201, connected.text
     assert bakery.token not in connected.text
 
-    listener = Listener(http, f"{url}/events/stream")
-    listener.start()
-    eventually(lambda: listener.events)
-    assert listener.events[0][1] == "connected"
+    stream = Stream(http, url)
+    eventually(lambda: stream.frames)
+    assert stream.frames[0]["event"] == "connected"
     synced = http.post(f"{url}/jobs/chatwoot/sync", timeout=20)
     ended = time.time()
     assert synced.status_code == 200, synced.text
     assert synced.json()["result"]["processed_messages"] == 32
 
     def told(job_type: str) -> float | None:
-        found = [at for at, _, payload in listener.events if payload.get("job_type") == job_type]
-        return found[0] if found else None
+        ends = stream.named("job_completed")
+        return next((end["_came"] for end in ends if end["job_type"] == job_type), None)
 
     assert eventually(lambda: told("chatwoot_sync")) - ended < 1.0
     eventually(lambda: told("embeddings_run"), 30)

@@ -6,16 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
+import psycopg
 import pytest
 import requests
+from psycopg.rows import dict_row
 
 from app import create_app
 from app.auth.service import seed_owner
 from app.db import db, migrations
 from app.db.embedded import EmbeddedPostgres
+from app.events.service import publish
 from config.settings import load
-from tests.running import LOGIN, PASSWORD, Web, eventually
+from tests.running import LOGIN, PASSWORD, Stream, Web, eventually
 
 
 @pytest.fixture
@@ -48,7 +52,11 @@ def web(server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Web]:
 
 @pytest.mark.slow
 def test_requests_fail_in_the_envelope_and_heal(server: EmbeddedPostgres, web: Web) -> None:
-    web.post("/projects", {"name": "Lives on"})
+    project = web.post("/projects", {"name": "Lives on"}).json()["project"]["id"]
+    stream = Stream(web.http, web.url)
+    eventually(lambda: stream.named("connected"))
+    tell(server, project, 1)
+    eventually(lambda: len(stream.named("job_completed")) == 1)
     seen: list[tuple[float, int, str]] = []
     done = threading.Event()
 
@@ -68,6 +76,8 @@ def test_requests_fail_in_the_envelope_and_heal(server: EmbeddedPostgres, web: W
         time.sleep(2)
         server.start()
         back = time.monotonic()
+        tell(server, project, 2)
+        eventually(lambda: len(stream.named("job_completed")) == 2, 5)
         eventually(lambda: seen[-1][0] > back + 7, 20)
     finally:
         done.set()
@@ -77,3 +87,12 @@ def test_requests_fail_in_the_envelope_and_heal(server: EmbeddedPostgres, web: W
     assert failures == {(503, "unavailable")}
     late = [status for moment, status, _ in seen if moment > back + 5]
     assert late and set(late) == {200}
+    # The same connection, and what was told while nobody listened is not lost.
+    assert not stream.ended.is_set()
+    assert [event["number"] for event in stream.named("job_completed")] == [1, 2]
+
+
+def tell(server: EmbeddedPostgres, project: str, number: int) -> None:
+    """Publish an event of the project, as a worker does."""
+    with psycopg.connect(server.url(), row_factory=dict_row) as connection:
+        publish(connection, UUID(project), "job_completed", {"number": number, "status": "ok"})
