@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run demo test lint format bench schema docs clean
+.PHONY: run demo chatwoot test lint format bench schema docs clean
 
 $(VENV)/.runtime: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ run: $(VENV)/.runtime  ## The application on port 8080, on embedded defaults
 
 demo: $(VENV)/.runtime  ## The same with the demo workspace
 	@exec $(BIN)/python -m app.cli.run --demo
+
+chatwoot: $(VENV)/.runtime  ## A simulated Chatwoot on port 8091 that tells the demo's story
+	@exec $(BIN)/python -m tests.vendors.chatwoot --story demo/story --token demo-chatwoot-token
 
 test: $(VENV)/.dev  ## The whole suite, in parallel
 	@$(BIN)/python -m pytest -n $(or $(TEST_WORKERS),auto)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import requests
 from tests.running import ROOT, Stream, eventually, free_port, resident_mb
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import State
+from tests.vendors.chatwoot.story import load_story
 
 
 @pytest.fixture
@@ -130,6 +133,37 @@ def test_from_an_empty_machine_to_a_cited_answer(
     assert nothing.json()["evidence"] == [] and "Недостаточно" in nothing.json()["answer"]
 
     _stops_cleanly(process, folder)
+
+
+@pytest.mark.slow
+def test_the_readmes_first_screen_works_as_it_is_written(
+    running: tuple[str, Path, subprocess.Popen[bytes]],
+) -> None:
+    url, folder, _ = running
+    chatwoot = ChatwootServer(load_story(ROOT / "demo" / "story").state, "demo-chatwoot-token")
+    chatwoot.start()
+    eventually(lambda: "Sign in as" in (folder / "output").read_text(), 60)
+    screen = re.search(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert screen is not None
+    script = (
+        screen[1]
+        .replace("http://localhost:8080", url)
+        .replace("http://127.0.0.1:8091", chatwoot.url)
+        .replace("var/owner-password", str(folder / "home" / "owner-password"))
+    )
+    shown = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{script}\nsleep 0.5; kill %1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    chatwoot.stop()
+    answers = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    assert all(answer["ok"] for answer in answers), shown
+    for answer in answers[-2:]:
+        assert answer["citations"][0]["source_url"].startswith(chatwoot.url)
+        assert "[1]" in answer["answer"]
+    assert "event: connected" in shown and '"job_type":"embeddings_run"' in shown
 
 
 def _stops_cleanly(process: subprocess.Popen[bytes], folder: Path) -> None:

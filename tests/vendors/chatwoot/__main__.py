@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from tests.vendors.chatwoot.server import ChatwootServer
@@ -22,7 +23,12 @@ def main() -> None:
     state = load_story(options.story).state if options.story else State()
     if options.fill:
         fill(state, state.add_account(99, "Load"), options.fill, options.fill * 10 // 3)
-    ChatwootServer(state, options.token, options.port).serve()
+    print(f"A simulated Chatwoot on http://127.0.0.1:{options.port}, token {options.token}:")
+    for account in state.accounts.values():
+        print(f"  account {account.id}: {account.name}, {len(account.conversations)} conversations")
+    print("Ctrl-C stops it.", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        ChatwootServer(state, options.token, options.port).serve()
 
 
 if __name__ == "__main__":
