@@ -73,6 +73,9 @@ class Runs(RuleBasedStateMachine):
 
     @rule(target=held)
     def a_worker_claims(self) -> Any:
+        return self._claim()
+
+    def _claim(self) -> Any:
         with db.transaction() as tx:
             sql.take_turn(tx)
             run = sql.claim_next(tx, worker="w", lease_seconds=60, max_total=10, max_per_project=2)
@@ -90,14 +93,15 @@ class Runs(RuleBasedStateMachine):
 
     @rule(run=consumes(held))
     def a_worker_is_lost(self, run: Any) -> None:
-        self.sql.execute(
-            "UPDATE job_runs SET lease_until = now() - interval '1 second' "
-            "WHERE id = %s AND claim_token = %s",
-            (run["id"], run["claim_token"]),
-        )
+        self._end_lease(run)
 
-    @rule(run=held)
-    def a_worker_is_slow_and_its_lease_ends(self, run: Any) -> None:
+    @rule(target=held, run=held)
+    def a_worker_is_slow_and_another_takes_over(self, run: Any) -> Any:
+        self._end_lease(run)
+        ticks.tick(self.settings)
+        return self._claim()
+
+    def _end_lease(self, run: Any) -> None:
         self.sql.execute(
             "UPDATE job_runs SET lease_until = now() - interval '1 second' "
             "WHERE id = %s AND claim_token = %s",
