@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from huey import SqliteHuey
 from huey.consumer import Consumer
 from psycopg.types.json import Jsonb
 
@@ -27,19 +28,30 @@ class Ticker(threading.Thread):
         super().__init__(name="ticker", daemon=True)
         self.settings = settings
         self.ended = threading.Event()
+        self.helper: threading.Thread | None = None
 
     def run(self) -> None:
         from app.db import Unavailable
-        from app.scheduler import housekeeping, ticks
+        from app.scheduler import housekeeping, queue, ticks
 
         while not self.ended.is_set():
             try:
                 self._show_life()
                 ticks.tick(self.settings)
                 housekeeping.purge_when_due(self.settings)
+                if queue.silent():
+                    self._work_unasked()
             except (Unavailable, psycopg.Error) as error:
                 log.warning("tick_failed", error_type=type(error).__name__)
             self.ended.wait(self.settings.scheduler_tick_seconds)
+
+    def _work_unasked(self) -> None:
+        """Nobody rings while the queue is away: work off what waits from here, beside the ticks."""
+        from app.scheduler.runner import runner
+
+        if self.helper is None or not self.helper.is_alive():
+            self.helper = threading.Thread(target=runner.work, name="unasked", daemon=True)
+            self.helper.start()
 
     def _show_life(self) -> None:
         from app.db import db, statements
@@ -67,6 +79,8 @@ def main() -> None:
     runner.bind(app, HANDLERS)
     huey = queue.bind(settings, work=runner.work)
     logging.getLogger("huey").setLevel(logging.WARNING)
+    for name in ("huey", "huey.consumer", "huey.consumer.Worker", "huey.consumer.Scheduler"):
+        logging.getLogger(name).addFilter(without_traceback)
     ticker = Ticker(settings)
     consumer = Worker(huey, settings, runner.stop)
     ticker.start()
@@ -84,6 +98,14 @@ def main() -> None:
         db.close()
 
 
+def without_traceback(record: logging.LogRecord) -> bool:
+    """A queue that is away is one line a try and thread, not forty."""
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg = f"{record.msg}: {type(record.exc_info[1]).__name__}"
+        record.exc_info = None
+    return True
+
+
 class Worker(Consumer):
     """Huey's consumer, which stops our handlers at the signal instead of waiting for their ends."""
 
@@ -93,7 +115,8 @@ class Worker(Consumer):
             workers=settings.worker_threads,
             periodic=False,
             initial_delay=0.02,
-            max_delay=0.1,
+            # SQLite is polled; Redis is waited for, and this is the pause while it is away.
+            max_delay=0.1 if isinstance(huey, SqliteHuey) else 5.0,
             shutdown_timeout=settings.shutdown_timeout_ms / 1000,
         )
         self.on_stop = on_stop

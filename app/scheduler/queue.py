@@ -1,19 +1,21 @@
 """Huey, the doorbell: it tells a worker that some run waits, and nothing else.
 
-What waits is in Postgres. If the queue is lost or cannot be reached, the next tick rings again.
+What waits is in Postgres. If the queue is lost, the next tick rings again; while it cannot be
+reached, the ticker of a worker has the runs worked off itself.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import structlog
 from huey import RedisHuey, SqliteHuey
 from huey.api import Huey
+from redis import ConnectionPool
 
 from config.settings import Settings
 
@@ -22,6 +24,7 @@ NAME = "lightpost"
 
 _bell: Any = None
 _work: Callable[[], object] | None = None
+_silent = threading.Event()
 
 
 def bind(settings: Settings, work: Callable[[], object] | None = None) -> Huey:
@@ -40,7 +43,9 @@ def make(url: str) -> Huey:
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         return SqliteHuey(NAME, filename=str(path), results=False, timeout=5)
-    return RedisHuey(NAME, url=url, results=False)
+    # A Redis that does not answer must not hold up the request that rings.
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+    return RedisHuey(NAME, connection_pool=pool, results=False)
 
 
 def _ring() -> None:
@@ -48,16 +53,18 @@ def _ring() -> None:
         _work()
 
 
-def wake(project_id: UUID, run_id: UUID) -> None:
-    """Ring for a run that was just written."""
-    wake_any()
-
-
-def wake_any() -> None:
-    """Ring once. An unreachable queue delays the run until the next tick and fails nobody."""
+def wake() -> None:
+    """Ring once. An unreachable queue fails nobody: the workers' tickers look for runs themselves."""
     if _bell is None:
         return
     try:
         _bell()
+        _silent.clear()
     except Exception as error:
+        _silent.set()
         log.warning("queue_unreachable", error_type=type(error).__name__)
+
+
+def silent() -> bool:
+    """Whether the last ring of this process was not heard."""
+    return _silent.is_set()

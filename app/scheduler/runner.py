@@ -158,7 +158,7 @@ class Runner:
                     error=f"The result cannot be stored: {type(error).__name__}.",
                 )
         for _ in range(cascades):
-            queue.wake_any()
+            queue.wake()
 
 
 class Heart(threading.Thread):

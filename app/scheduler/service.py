@@ -43,7 +43,7 @@ def request_run(
     """Have a job run soon; a run of that type that is alive is joined. The worker is woken."""
     with db.transaction() as tx:
         run = add_run(tx, project_id, job_type, trigger=trigger, payload=payload)
-    queue.wake(project_id, run.id)
+    queue.wake()
     return run
 
 

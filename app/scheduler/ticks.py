@@ -28,7 +28,7 @@ def tick(settings: Settings, project_id: UUID | None = None, most: int = 100) ->
         made: list[Row] = sql.queue_due(tx, project_id=project_id, most=most)
         waiting = sql.count_claimable(tx)
     for _ in range(min(waiting, settings.worker_threads)):
-        queue.wake_any()
+        queue.wake()
     return made
 
 
