@@ -89,11 +89,12 @@ ON CONFLICT (project_id, connector, dedupe_key) WHERE status <> 'resolved' DO UP
         ELSE now() + make_interval(secs => coalesce(:delay::float8,
             least(:cap_seconds, :base_seconds * 2 ^ least(e.attempt, 20)) * :jitter::float8)) END;
 
--- name: resolve_errors(project_id, connector, streams)!
--- The streams that were read without a fault; records in quarantine stay for a person.
+-- name: resolve_errors(project_id, connector, streams, whole)!
+-- Of the streams that were read without a fault, and of the run as a whole; records in quarantine stay
+-- for a person.
 UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
 WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
-  AND error_kind <> 'record_invalid' AND (stream IS NULL OR stream = ANY(:streams));
+  AND error_kind <> 'record_invalid' AND (stream = ANY(:streams) OR (:whole AND stream IS NULL));
 
 -- name: reopen_errors(project_id, connector)!
 -- A changed connection gives what only a change could mend another chance.

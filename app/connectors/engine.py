@@ -63,9 +63,12 @@ class Stream(Protocol):
 
 
 class Reader(Protocol):
-    """A vendor's connection, opened for one run."""
+    """A vendor's connection, opened for one run. `pages` and `records` are the most that one run reads
+    of each stream; the next run goes on from there."""
 
     streams: list[Stream]
+    pages: int
+    records: int
 
     def close(self) -> None: ...
 
@@ -85,9 +88,11 @@ class Budget:
 
 @dataclass
 class Outcome:
-    """What a run did: counts by name, and the streams that ended early or failed."""
+    """What a run did: counts by name, the streams that were read without a fault (to the end or not),
+    and those that ended early or failed. A failure of the run itself is under the name ""."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    sound: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     failed: dict[str, ConnectorError] = field(default_factory=dict)
 
@@ -119,11 +124,10 @@ def pull(
     outcome = Outcome()
     deadline = time.monotonic() + settings.connector_run_seconds
     for stream in reader.streams:
-        budget = Budget(
-            settings.chatwoot_pages_limit, settings.chatwoot_conversations_limit, deadline
-        )
+        budget = Budget(reader.pages, reader.records, deadline)
         try:
             _pull_stream(connection, stream, budget, context, outcome, on_page)
+            outcome.sound.append(stream.name)
         except ConnectorError as error:
             if stream.optional and error.kind in ("not_found", "forbidden"):
                 error = ConnectorError("stream_unavailable", error.message)

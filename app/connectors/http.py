@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -57,8 +58,21 @@ class Pace:
             time.sleep(delay)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A vendor's answer as it came: what its own rules read before the common ones do."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class HttpClient:
-    """GETs JSON from one vendor connection."""
+    """Asks one vendor connection for JSON. Only questions: whatever is sent may be sent again.
+
+    `judge` hears every answer first: it may note its headers, and raise what a vendor's own way of
+    refusing means.
+    """
 
     def __init__(
         self,
@@ -68,6 +82,7 @@ class HttpClient:
         settings: Settings,
         breaker: Breaker | None = None,
         check: Callable[[], None] = lambda: None,
+        judge: Callable[[Answer], None] = lambda answer: None,
     ) -> None:
         self.connector = connector
         self.base_url = base_url.rstrip("/")
@@ -75,6 +90,7 @@ class HttpClient:
         self.settings = settings
         self.breaker = breaker
         self.check = check  # raises when the run must stop
+        self.judge = judge
         self.calls = 0
         self._pace = Pace(settings.connector_requests_per_second, settings.connector_burst)
         self._session = requests.Session()
@@ -89,6 +105,13 @@ class HttpClient:
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of an address below the base. Raises ConnectorError."""
+        return self._ask("GET", path, query, None)
+
+    def post(self, path: str, question: Any) -> Any:
+        """The JSON that answers a question sent as JSON. Raises ConnectorError."""
+        return self._ask("POST", path, {}, question)
+
+    def _ask(self, method: str, path: str, query: dict[str, Any], question: Any) -> Any:
         attempt = 0
         while True:
             self.check()
@@ -96,7 +119,7 @@ class HttpClient:
                 self.breaker.refuse_when_open()
             self._pace.wait()
             try:
-                found = self._attempt(path, query)
+                found = self._attempt(method, path, query, question)
             except ConnectorError as error:
                 if self.breaker and error.kind in TRANSIENT:
                     self.breaker.failed()
@@ -124,14 +147,16 @@ class HttpClient:
             return random.uniform(0, BACKOFF_BASE * 2**attempt)
         return None
 
-    def _attempt(self, path: str, query: dict[str, Any]) -> Any:
+    def _attempt(self, method: str, path: str, query: dict[str, Any], question: Any) -> Any:
         started = time.monotonic()
         status = "error"
         self.calls += 1
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 self.base_url + path,
                 params=query,
+                json=question,
                 stream=True,
                 allow_redirects=False,
                 timeout=(
@@ -182,6 +207,7 @@ class HttpClient:
 
     def _understand(self, response: requests.Response, body: bytes) -> Any:
         status = response.status_code
+        self.judge(Answer(status, response.headers, body))
         if 200 <= status < 300:
             try:
                 return orjson.loads(body)

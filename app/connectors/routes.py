@@ -10,6 +10,7 @@ from marshmallow import fields, validate
 
 from app.connectors import connections, service, state
 from app.connectors.connections import Connection
+from app.connectors.vendors import VENDORS
 from app.db import db, statements
 from app.web.access import identity
 from app.web.errors import ApiError
@@ -21,7 +22,7 @@ sql = statements("connectors")
 
 
 class NewConnection(Input):
-    connector = fields.String(required=True, validate=validate.OneOf(sorted(service.READERS)))
+    connector = fields.String(required=True, validate=validate.OneOf(sorted(VENDORS)))
     base_url = Text(required=True, validate=validate.Length(8, 500))
     external_account_id = Text(required=True, validate=validate.Regexp(r"^[0-9]{1,18}$"))
     api_token = Text(required=True, validate=validate.Length(4, 500))

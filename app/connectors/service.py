@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,10 @@ from psycopg.types.json import Jsonb
 
 from app.connectors import connections, engine, failures
 from app.connectors.breaker import Breaker
-from app.connectors.chatwoot.client import ChatwootClient
-from app.connectors.chatwoot.streams import ChatwootReader
 from app.connectors.connections import Connection
-from app.connectors.engine import Outcome, Reader, SyncLock
+from app.connectors.engine import Outcome, SyncLock
 from app.connectors.errors import ConnectorError
+from app.connectors.vendors import VENDORS
 from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
 from app.scheduler.context import JobResult, RunContext, RunStopped
@@ -25,15 +23,6 @@ from app.web.errors import ApiError
 
 log = structlog.get_logger(__name__)
 sql = statements("connectors")
-
-
-def _open_chatwoot(connection: Connection, context: RunContext) -> Reader:
-    breaker = Breaker(connection.project_id, connection.id, connection.base_url, context.settings)
-    client = ChatwootClient(connection, context.settings, breaker, context.check)
-    return ChatwootReader(connection, client, context.settings)
-
-
-READERS: dict[str, Callable[[Connection, RunContext], Reader]] = {"chatwoot": _open_chatwoot}
 
 
 def require_connection(project_id: UUID, connector: str) -> Connection:
@@ -64,7 +53,7 @@ def run_sync_cycle(context: RunContext) -> JobResult:
     """All connectors of the project, each for itself; failed when all of them failed."""
     results: list[dict[str, Any]] = []
     changed = False
-    for connector in READERS:
+    for connector in VENDORS:
         if not _ready(context.project_id, connector):
             continue
         result = sync(context, connector)
@@ -111,7 +100,7 @@ def run_error_retry(context: RunContext) -> JobResult:
     retried = []
     changed = False
     for row in due:
-        if row["connector"] not in READERS:
+        if row["connector"] not in VENDORS:
             continue
         result = sync(context, row["connector"])
         changed = changed or result.changed
@@ -202,7 +191,9 @@ class EarlyEmbedding:
 
 
 def _pull(connection: Connection, context: RunContext) -> Outcome:
-    reader = READERS[connection.connector](connection, context)
+    breaker = Breaker(connection.project_id, connection.id, connection.base_url, context.settings)
+    vendor = VENDORS[connection.connector]
+    reader = vendor.open(connection, context.settings, breaker, context.check)
     try:
         return engine.pull(connection, reader, context, EarlyEmbedding(context))
     finally:
@@ -214,7 +205,8 @@ def _end(
 ) -> JobResult:
     """Write how it went: errors opened and resolved, the connection's health, the connector's state."""
     error = outcome.first_error
-    counts = _counts(outcome)
+    vendor = VENDORS[connector]
+    counts = {name: outcome.counts.get(name, 0) for name in vendor.shown}
     with db.transaction() as tx:
         for stream, failure in outcome.failed.items():
             failures.register(
@@ -223,7 +215,11 @@ def _end(
         cursor = None
         if connection is not None:
             sql.resolve_errors(
-                tx, project_id=context.project_id, connector=connector, streams=_sound(outcome)
+                tx,
+                project_id=context.project_id,
+                connector=connector,
+                streams=outcome.sound,
+                whole="" not in outcome.failed,
             )
             health, reason = _health(outcome)
             sql.set_health(
@@ -259,49 +255,13 @@ def _end(
         )
     return JobResult(
         status=outcome.status,
-        processed_count=counts["processed_messages"],
+        processed_count=sum(counts[name] for name in vendor.processed),
         result=result,
-        changed=any(outcome.counts.get(name) for name in CHANGES),
+        changed=any(outcome.counts.get(name) for name in vendor.changes),
         error_kind=error.kind if error else None,
         error=error.message if error else None,
         retry_after=error.retry_after if error else None,
     )
-
-
-CHANGES = (
-    "touched_messages",
-    "touched_conversations",
-    "touched_contacts",
-    "inserted_chunks",
-    "reembedded_chunks",
-)
-SHOWN = (
-    "processed_conversations",
-    "processed_messages",
-    "touched_messages",
-    "touched_conversations",
-    "touched_contacts",
-    "touched_inboxes",
-    "touched_attachments",
-    "inserted_chunks",
-    "reembedded_chunks",
-)
-
-
-def _counts(outcome: Outcome) -> dict[str, int]:
-    return {name: outcome.counts.get(name, 0) for name in SHOWN}
-
-
-def _sound(outcome: Outcome) -> list[str]:
-    """Streams that a resolved error may belong to: all that did not fail in this run."""
-    if "" in outcome.failed:
-        return []
-    every = ["inboxes", "agents", "contacts", "conversations"]
-    failed = set(outcome.failed)
-    first = next(
-        (i for i, name in enumerate(every) if name in failed and name != "agents"), len(every)
-    )
-    return [name for name in every[:first] if name not in failed]
 
 
 def _health(outcome: Outcome) -> tuple[str, str | None]:
@@ -313,35 +273,31 @@ def _health(outcome: Outcome) -> tuple[str, str | None]:
     return "degraded", error.message
 
 
+_REFUSALS = {
+    "auth_failed": (502, "upstream_auth_failed"),
+    "forbidden": (502, "upstream_auth_failed"),
+    "rate_limited": (429, "upstream_rate_limited"),
+    **dict.fromkeys(
+        ("timeout", "network", "upstream_5xx", "circuit_open"), (503, "upstream_unavailable")
+    ),
+}
+
+
 def verify(connection: Connection) -> dict[str, Any]:
     """Ask the vendor whether the connection works: who the token is, and the account.
 
     Raises 502 `upstream_auth_failed`, 502 `upstream_error`, 503 `upstream_unavailable`.
     """
-    client = ChatwootClient(connection, connections.settings())
     try:
-        profile = client.profile()
-        account = client.account()
+        found = VENDORS[connection.connector].verify(connection, connections.settings())
     except ConnectorError as error:
-        code = {
-            "auth_failed": (502, "upstream_auth_failed"),
-            "forbidden": (502, "upstream_auth_failed"),
-        }
-        away = (503, "upstream_unavailable")
-        status, name = code.get(
-            error.kind,
-            away
-            if error.kind in ("timeout", "network", "upstream_5xx", "circuit_open")
-            else (502, "upstream_error"),
-        )
+        status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
         raise ApiError(
             status,
-            name,
+            code,
             f"{error.message}.",
             {"connector": connection.connector, "error_kind": error.kind},
         ) from None
-    finally:
-        client.close()
     with db.connection() as c:
         sql.mark_verified(c, project_id=connection.project_id, connection_id=connection.id)
-    return {"account": account.get("name"), "user": profile.get("name")}
+    return found

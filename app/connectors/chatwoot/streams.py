@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
@@ -26,6 +27,8 @@ class ChatwootReader:
     def __init__(self, connection: Connection, client: ChatwootClient, settings: Settings) -> None:
         names = Names(connection.project_id, int(connection.external_account_id))
         self.client = client
+        self.pages = settings.chatwoot_pages_limit
+        self.records = settings.chatwoot_conversations_limit
         self.streams: list[Stream] = [
             InboxStream(connection, client, names),
             AgentStream(connection, client, names),
@@ -33,8 +36,27 @@ class ChatwootReader:
             ConversationStream(connection, client, names, settings),
         ]
 
+    @classmethod
+    def open(
+        cls,
+        connection: Connection,
+        settings: Settings,
+        breaker: Breaker,
+        check: Callable[[], None],
+    ) -> ChatwootReader:
+        return cls(connection, ChatwootClient(connection, settings, breaker, check), settings)
+
     def close(self) -> None:
         self.client.close()
+
+
+def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
+    """Whose token it is, and the account's name. Raises ConnectorError."""
+    client = ChatwootClient(connection, settings)
+    try:
+        return {"account": client.account().get("name"), "user": client.profile().get("name")}
+    finally:
+        client.close()
 
 
 @dataclass

@@ -1,0 +1,66 @@
+"""The vendors that can be read, each told in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.connectors.breaker import Breaker
+from app.connectors.chatwoot import streams as chatwoot
+from app.connectors.connections import Connection
+from app.connectors.engine import Reader
+from config.settings import Settings
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """What the rest of the connectors must know of a vendor.
+
+    `open` makes a reader; its third argument is the breaker that calls go through, its last raises when
+    the run must stop. `verify` asks the vendor who the token is. `shown` are the counts that a sync's
+    result always has, `processed` those that add up to the run's processed_count, `changes` those that
+    mean that what builds on the data must run.
+    """
+
+    name: str
+    open: Callable[[Connection, Settings, Breaker, Callable[[], None]], Reader]
+    verify: Callable[[Connection, Settings], dict[str, Any]]
+    shown: tuple[str, ...]
+    processed: tuple[str, ...]
+    changes: tuple[str, ...]
+    account_pattern: str
+    account_hint: str
+
+
+VENDORS: dict[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        Vendor(
+            "chatwoot",
+            open=chatwoot.ChatwootReader.open,
+            verify=chatwoot.verify,
+            shown=(
+                "processed_conversations",
+                "processed_messages",
+                "touched_messages",
+                "touched_conversations",
+                "touched_contacts",
+                "touched_inboxes",
+                "touched_attachments",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            processed=("processed_messages",),
+            changes=(
+                "touched_messages",
+                "touched_conversations",
+                "touched_contacts",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            account_pattern=r"^[0-9]{1,18}$",
+            account_hint="the number in the address of a Chatwoot account",
+        ),
+    )
+}
