@@ -15,6 +15,7 @@ from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL,
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
+from app.connectors.records import collect, moment, number
 from app.db import db
 from config.settings import Settings
 
@@ -69,7 +70,7 @@ class InboxStream:
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         rows = Rows()
-        mapping.collect(
+        collect(
             self.client.inboxes(),
             "inbox",
             lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
@@ -90,7 +91,7 @@ class AgentStream:
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         rows = Rows()
-        mapping.collect(
+        collect(
             self.client.agents(),
             "agent",
             lambda record: rows.agents.append(mapping.agent(self.names, record)),
@@ -116,15 +117,13 @@ class ContactStream:
         while True:
             records = self.client.contacts(window.page)
             rows = Rows()
-            mapping.collect(
+            collect(
                 records,
                 "contact",
                 lambda record: rows.add_contact(mapping.contact(self.names, record)),  # noqa: B023
                 rows.rejected,
             )
-            times = [
-                mapping.moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)
-            ]
+            times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
             ended = window.turn(times, len(records) < CONTACTS_PER_PAGE)
             yield _page(
                 self.connection,
@@ -154,7 +153,7 @@ class ConversationStream:
             while True:
                 records = self.client.conversations(window.page)
                 rows = Rows()
-                mapping.collect(
+                collect(
                     records,
                     "conversation",
                     partial(self._take, rows=rows),
@@ -190,7 +189,7 @@ class ConversationStream:
             for (conversation, _), batch in zip(waiting.items(), batches, strict=True):
                 self._understand(conversation, batch, rows)
                 if len(batch) >= MESSAGES_PER_CALL:
-                    following[conversation] = max(mapping.number(record["id"]) for record in batch)
+                    following[conversation] = max(number(record["id"]) for record in batch)
             for row in rows.conversations:
                 row["read"] = row["conversation_id"] not in following
             yield _page(
@@ -228,7 +227,7 @@ class ConversationStream:
             rows.messages.append(row)
             rows.attachments.extend(attachments)
 
-        mapping.collect(batch, "message", take, rows.rejected)
+        collect(batch, "message", take, rows.rejected)
 
 
 @dataclass
@@ -251,8 +250,8 @@ class Window:
         if saved:
             return cls(
                 page=max(1, saved["page"] - 1),
-                top=mapping.moment(saved["top"]),
-                until=mapping.moment(saved["until"]),
+                top=moment(saved["top"]),
+                until=moment(saved["until"]),
                 sweeping=saved["sweeping"],
             )
         due = place.last_sweep_at is None or (
