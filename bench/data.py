@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +15,6 @@ from flask import Flask
 from rich.progress import Progress
 
 from app.connectors import connections
-from app.connectors.chatwoot.mapping import Names
 from app.db import db, migrations
 from app.projects.service import make
 from app.rag.embeddings.local import LocalProvider
@@ -24,18 +22,12 @@ from app.rag.indexing import messages_changed
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import RunContext
 from bench.place import LONGEST_RUN, Place, data_sql, measure_sql
-from bench.texts import Speaker, language
+from bench.rows import SEED, Rows
 
 SIZES = (40_000, 20_000, 12_000, 8_000, 6_000, 5_000, 4_000, 3_000, 1_500, 500)
 QUICK_DIVISOR = 10
-SEED = 20_261_101
-LAST_DAY = datetime(2026, 11, 1, tzinfo=UTC)
-DAYS = 400
-IN_CONVERSATION = range(3, 18)  # messages, 10 on average
 INDEX_BATCH = 1000  # messages indexed in one transaction
-RUNS_KEPT = 400  # of each job type in each project
-PRIVATE_SHARE, ACTIVITY_SHARE = 0.04, 0.03
-STATUSES = ("open", "resolved", "pending", "snoozed")
+RUNS_KEPT = 400  # job runs of each type in each project
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,7 @@ class Loaded:
     """The measured database. `projects` as dictionaries of id, name, messages and chunks, largest first."""
 
     app: Flask
+    database: str
     url: str
     projects: list[dict[str, Any]]
     sizes: dict[str, Any]
@@ -51,6 +44,12 @@ class Loaded:
     @property
     def largest(self) -> dict[str, Any]:
         return self.projects[0]
+
+    @property
+    def largest_scanned(self) -> dict[str, Any]:
+        """The largest project whose vectors are read one by one, without the index."""
+        below = self.app.config["SETTINGS"].search_exact_below
+        return next(project for project in self.projects if project["chunks"] < below)
 
     @property
     def smallest(self) -> dict[str, Any]:
@@ -74,15 +73,14 @@ def load(place: Place, quick: bool, progress: Progress) -> Loaded:
         app = place.application(url)
     with app.app_context(), db.connection() as connection:
         measure_sql.forget_questions(connection)
-        return Loaded(
-            app, url, measure_sql.projects(connection), measure_sql.sizes(connection), seconds
-        )
+        projects, sizes = measure_sql.projects(connection), measure_sql.sizes(connection)
+    return Loaded(app, name, url, projects, sizes, seconds)
 
 
 def stamp() -> str:
     """What the database depends on: the generator, the migrations and the encoder."""
     here = Path(__file__).parent
-    own = [here / name for name in ("data.py", "data.sql", "texts.py", "phrases.yaml")]
+    own = [here / name for name in ("rows.py", "data.sql", "texts.py", "phrases.yaml")]
     parts = [path.read_text() for path in own]
     parts += [migration.checksum for migration in migrations.files()]
     parts.append(LocalProvider.identity)
@@ -145,83 +143,6 @@ def _project(number: int, size: int) -> UUID:
             tx, project_id=project_id, connection_id=connection_id, records=size
         )
     return project_id
-
-
-class Rows:
-    """The rows of one project as COPY takes them."""
-
-    def __init__(self, project_id: UUID, connection_id: UUID, account: int, dice: Random) -> None:
-        self.names = Names(project_id, account)
-        self.dice = dice
-        self.start = (project_id, connection_id, account)
-        self.inboxes: list[tuple[Any, ...]] = []
-        self.contacts: list[tuple[Any, ...]] = []
-        self.conversations: list[tuple[Any, ...]] = []
-        self.messages: list[tuple[Any, ...]] = []
-
-    def compose(self, messages: int) -> None:
-        """Conversations, oldest first, until there are so many messages."""
-        self.inboxes.append(self._row("inbox", 1, 1, "Website", "Channel::WebWidget", b""))
-        first = LAST_DAY - timedelta(days=DAYS)
-        step = timedelta(days=DAYS) * 10 / messages
-        moment = first
-        while len(self.messages) < messages:
-            wanted = min(self.dice.choice(IN_CONVERSATION), messages - len(self.messages))
-            self._conversation(moment, wanted)
-            moment = min(LAST_DAY, moment + step)
-
-    def _row(self, kind: str, number: int, *values: Any) -> tuple[Any, ...]:
-        project_id, connection_id, account = self.start
-        return (project_id, getattr(self.names, kind)(number), connection_id, account, *values)
-
-    def _conversation(self, begun: datetime, count: int) -> None:
-        number = len(self.conversations) + 1
-        speaker = Speaker(self.dice, language(self.dice), begun)
-        # One contact has about three conversations.
-        if number % 3 == 1:
-            contact = self._contact(speaker, begun)
-        else:
-            contact = self.dice.randrange(1, len(self.contacts) + 1)
-        moment = begun
-        for turn in range(count):
-            moment += timedelta(minutes=self.dice.randrange(1, 300))
-            self._message(number, contact, speaker, turn, moment)
-        self.conversations.append(
-            self._row(
-                "conversation", number, number, self.names.contact(contact), 1,
-                self.dice.choice(STATUSES), [], b"", moment, moment, len(self.messages), begun,
-                moment, moment,
-            )
-        )  # fmt: skip
-
-    def _contact(self, speaker: Speaker, moment: datetime) -> int:
-        number = len(self.contacts) + 1
-        name = f"{speaker.pick('clients')} {speaker.slot('brand')}"
-        email = f"client{number}@example.com"
-        self.contacts.append(
-            self._row("contact", number, number, name, email, b"", moment, moment, moment)
-        )
-        return number
-
-    def _message(
-        self, conversation: int, contact: int, speaker: Speaker, turn: int, moment: datetime
-    ) -> None:
-        number = len(self.messages) + 1
-        asks = turn == 0 or self.dice.random() < 0.5
-        luck = self.dice.random()
-        private = not asks and luck < 2 * PRIVATE_SHARE
-        activity = turn > 0 and luck > 1 - ACTIVITY_SHARE
-        kind, word = (2, "activity") if activity else (0, "inbound") if asks else (1, "outbound")
-        text = "Conversation was marked resolved" if activity else speaker.message(asks)
-        sender = self.contacts[contact - 1][5] if asks else speaker.pick("agents")
-        self.messages.append(
-            self._row(
-                "message", number, number, conversation, self.names.conversation(conversation),
-                self.names.contact(contact), "contact" if asks else "user", contact if asks else 900,
-                sender, private, kind, word, text, hashlib.sha256(text.encode()).digest(),
-                moment, moment, moment, moment,
-            )
-        )  # fmt: skip
 
 
 def _index(project_id: UUID, done: Any) -> None:
