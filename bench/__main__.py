@@ -85,10 +85,10 @@ def _measure(
         sent = _routes(place, loaded, web, pace, figures, progress)
         figures.memory += memory_of(web, "web, after load")
         _streams(loaded, web, pace, figures)
-    for project in (loaded.largest, loaded.smallest):
-        figures.recall[f"{project['chunks']:,} chunks"] = recall(
-            loaded.app, project["id"], project["chunks"], pace.recall_questions
-        )
+    figures.recall = [
+        recall(loaded.app, project, pace.recall_questions)
+        for project in (*loaded.projects[:4], loaded.smallest)
+    ]
     plans = list(explain.plans(loaded.url, sent)) if explained else []
     figures.synced = sync(place, pace.synced_conversations)
     figures.memory += figures.synced.memory

@@ -96,7 +96,7 @@ def _names() -> dict[str, str]:
         domain = statements(path.stem)
         for name in domain.available_queries:
             text = getattr(getattr(domain, name), "sql", None)
-            if text:
+            if text and not name.endswith("_cursor"):
                 found[text] = f"{path.stem}.{name}"
     return found
 

@@ -1,41 +1,71 @@
-"""How much of the true nearest chunks the application's vector search finds."""
+"""How much of the true nearest chunks the vector index finds, and how long it and a scan take."""
 
 from __future__ import annotations
 
-from uuid import UUID
+import time
+from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 
-from app.db import db
+from app.db import Connection, db
 from app.rag.embeddings import provider
 from app.rag.pipeline import as_text, model_number
 from bench.place import measure_sql
 from bench.texts import questions
+from bench.timing import Timing, timing
 
 WANTED = 60  # chunks that the application asks for when ten answers are wanted
 FIRST = 10
 
 
-def recall(app: Flask, project_id: UUID, chunks: int, sample: int) -> dict[str, float]:
-    """Shares (0 to 1) of the exact first 10 and first 60 chunks that the search finds as well."""
+@dataclass(frozen=True)
+class Recall:
+    """`at_10` and `at_60`: shares (0 to 1) of the exact first chunks that the index finds as well.
+    `uses_index` is what the application does in a project of this size."""
+
+    chunks: int
+    uses_index: bool
+    at_10: float
+    at_60: float
+    index: Timing
+    scan: Timing
+
+
+def recall(app: Flask, project: dict[str, Any], sample: int) -> Recall:
+    """Ask so many questions both ways."""
     settings = app.config["SETTINGS"]
     encoder = provider(settings)
-    shares: dict[str, list[float]] = {"recall@10": [], "recall@60": []}
+    shares: dict[int, list[float]] = {FIRST: [], WANTED: []}
+    durations: dict[bool, list[float]] = {False: [], True: []}
     with app.app_context(), db.connection() as connection:
-        model = model_number(encoder)
+        asked = {
+            "project_id": project["id"],
+            "model_id": model_number(encoder),
+            "dimensions": encoder.dimensions,
+            "wanted": WANTED,
+            "width": settings.search_hnsw_ef_search,
+        }
         for text in questions(sample, seed=4):
-            vector = as_text(encoder.embed_query(text))
-            found, exact = (
-                [
-                    row["chunk_id"]
-                    for row in measure_sql.nearest(
-                        connection, project_id=project_id, model_id=model, dimensions=encoder.dimensions,
-                        vector=vector, wanted=WANTED, exact=how, width=settings.search_hnsw_ef_search,
-                    )
-                ]
-                for how in (chunks < settings.search_exact_below, True)
-            )  # fmt: skip
-            for name, depth in (("recall@10", FIRST), ("recall@60", WANTED)):
-                right = set(exact[:depth])
-                shares[name].append(len(right & set(found[:depth])) / max(1, len(right)))
-    return {name: sum(found) / len(found) for name, found in shares.items()}
+            asked["vector"] = as_text(encoder.embed_query(text))
+            found, true = (_nearest(connection, asked, how, durations) for how in (False, True))
+            for depth, values in shares.items():
+                right = set(true[:depth])
+                values.append(len(right & set(found[:depth])) / max(1, len(right)))
+    return Recall(
+        project["chunks"],
+        project["chunks"] >= settings.search_exact_below,
+        sum(shares[FIRST]) / sample,
+        sum(shares[WANTED]) / sample,
+        timing(durations[False], sum(durations[False]) / 1000),
+        timing(durations[True], sum(durations[True]) / 1000),
+    )
+
+
+def _nearest(
+    connection: Connection, asked: dict[str, Any], exact: bool, durations: dict[bool, list[float]]
+) -> list[Any]:
+    started = time.perf_counter()
+    rows = measure_sql.nearest(connection, exact=exact, **asked)
+    durations[exact].append((time.perf_counter() - started) * 1000)
+    return [row["chunk_id"] for row in rows]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.memory import Memory
+from bench.recall import Recall
 from bench.sync import Synced
 from bench.timing import Timing
 
@@ -42,7 +43,7 @@ class Figures:
     routes: list[RouteFigures] = field(default_factory=list)
     streams: int = 0
     events: Timing | None = None
-    recall: dict[str, dict[str, float]] = field(default_factory=dict)
+    recall: list[Recall] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     synced: Synced | None = None
 
@@ -57,11 +58,15 @@ def show(console: Console, figures: Figures) -> None:
     for name, value in figures.setting.items():
         console.print(f"[bold]{name}[/] {value}")
     console.print(routes_table(figures.routes, figures.clients))
+    console.print(recall_table(figures.recall))
     console.print(others_table(figures))
 
 
 def routes_table(routes: Iterable[RouteFigures], clients: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Routes beside their SQL run by pgbench")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Routes, beside their SQL run by pgbench",
+    )
     table.add_column("Route")
     headings = [
         "req/s",
@@ -70,7 +75,7 @@ def routes_table(routes: Iterable[RouteFigures], clients: int) -> Table:
         f"req/s, {clients} clients",
         f"p95 ms, {clients} clients",
     ]
-    headings += ["SQL p50 ms", "SQL p95 ms", f"SQL /s, {clients} clients", "p50 ratio"]
+    headings += ["SQL p50 ms", "SQL p95 ms", f"SQL /s, {clients} clients", "ratio of p50"]
     for heading in headings:
         table.add_column(heading, justify="right")
     for route in routes:
@@ -91,6 +96,23 @@ def routes_table(routes: Iterable[RouteFigures], clients: int) -> Table:
     return table
 
 
+def recall_table(found: Iterable[Recall]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="Vector search by project: index and scan")
+    table.add_column("Chunks in the project")
+    table.add_column("The application")
+    for heading in ("recall@10", "recall@60", "index p50 ms", "p95 ms", "scan p50 ms", "p95 ms"):
+        table.add_column(heading, justify="right")
+    for row in found:
+        table.add_row(
+            f"{row.chunks:,}",
+            "uses the index" if row.uses_index else "scans",
+            f"{row.at_10:.3f}",
+            f"{row.at_60:.3f}",
+            *(number(value) for way in (row.index, row.scan) for value in (way.p50, way.p95)),
+        )
+    return table
+
+
 def others_table(figures: Figures) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="Everything else")
     table.add_column("What")
@@ -107,9 +129,6 @@ def others(figures: Figures) -> Iterable[tuple[str, str]]:
             f"{name}, p50 / p95 ms",
             f"{number(figures.events.p50)} / {number(figures.events.p95)}",
         )
-    for project, shares in figures.recall.items():
-        for name, share in shares.items():
-            yield f"vector search, {name}, {project}", f"{share:.3f}"
     if figures.synced:
         synced = figures.synced
         yield f"sync, messages per second ({synced.messages:,})", number(synced.messages_rate)

@@ -77,7 +77,7 @@ def routes(loaded: Loaded, most_questions: int) -> list[Route]:
 
 
 def _size(project: dict[str, object]) -> str:
-    return f"{project['chunks']:,} chunks"
+    return f"{project['chunks']:,}"
 
 
 def enter(web: Web, project: dict[str, object]) -> None:
