@@ -44,7 +44,7 @@ class Pace:
     synced_conversations: int
 
 
-FULL = Pace(3.0, 20_000, 100, 50, 50, 600)
+FULL = Pace(4.0, 20_000, 100, 50, 50, 600)
 QUICK = Pace(1.0, 8_000, 20, 10, 20, 90)
 
 

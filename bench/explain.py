@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 import psycopg
@@ -10,25 +11,29 @@ from psycopg.rows import dict_row
 from bench.bare import Statement
 from bench.place import measure_sql
 
+EXECUTIONS = 20  # of each statement
+
 
 def plans(url: str, statements: Iterable[Statement]) -> Iterator[tuple[str, str]]:
-    """Name and plan of each statement once, with the plans of what functions run inside of it.
-
-    They are executed, and undone.
-    """
+    """Name and plan of each statement, with the plans of what functions run inside of it: the slowest
+    of a few executions with different parameters. They are undone."""
+    texts: dict[str, list[str]] = {}
+    for statement in statements:
+        texts.setdefault(statement.name, []).append(statement.text)
     with psycopg.connect(url, row_factory=dict_row) as connection:
         notes: list[str] = []
         connection.add_notice_handler(lambda notice: notes.append(notice.message_primary or ""))
         measure_sql.load_auto_explain(connection)
         measure_sql.explain_everything(connection)
-        seen = set()
-        for statement in statements:
-            if statement.name in seen:
-                continue
-            seen.add(statement.name)
-            notes.clear()
-            connection.execute(statement.text.encode())
-            yield statement.name, "\n".join(_shortened(note) for note in notes)
+        for name, found in texts.items():
+            slowest = (0.0, "")
+            for text in found[:: max(1, len(found) // EXECUTIONS)]:
+                notes.clear()
+                started = time.perf_counter()
+                connection.execute(text.encode())
+                plan = "\n".join(_shortened(note) for note in notes)
+                slowest = max(slowest, (time.perf_counter() - started, plan))
+            yield name, slowest[1]
         connection.rollback()
 
 
