@@ -1,0 +1,1 @@
+"""Measures the application on a database of 100,000 messages: `python -m bench`."""
