@@ -1,6 +1,8 @@
 -- The whole schema, to be read. Generated from sql/migrations by `make schema`; a test
 -- proves that the two are equal. Why a table looks as it does stands in the migrations.
 
+CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA public;
+
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
 CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
@@ -886,9 +888,9 @@ CREATE INDEX cw_messages_conversation ON cw_messages USING btree (project_id, co
 
 CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, created_at DESC NULLS LAST, id DESC);
 
-CREATE INDEX cw_messages_text ON cw_messages USING gin (search_text gin_trgm_ops) WHERE ((deleted_at IS NULL) AND (NOT private));
+CREATE INDEX cw_messages_text ON cw_messages USING gin (project_id, search_text gin_trgm_ops) WHERE ((deleted_at IS NULL) AND (NOT private));
 
-CREATE INDEX cw_messages_words ON cw_messages USING gin (words) WHERE ((deleted_at IS NULL) AND (NOT private));
+CREATE INDEX cw_messages_words ON cw_messages USING gin (project_id, words) WHERE ((deleted_at IS NULL) AND (NOT private));
 
 CREATE INDEX events_age ON events USING btree (created_at);
 

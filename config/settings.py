@@ -286,7 +286,7 @@ class Settings:
     )
     search_hnsw_ef_search: int = setting(100, "Width of the vector index scan.", low=10, high=1000)
     search_exact_below: int = setting(
-        20_000, "Projects with fewer chunks are scanned exactly.", low=0, high=10_000_000
+        8_000, "Projects with fewer chunks are scanned exactly.", low=0, high=10_000_000
     )
     search_deadline_ms: int = setting(8000, "Longest time for one query.", low=200, high=30_000)
     search_leg_timeout_ms: int = setting(

@@ -147,16 +147,12 @@ ORDER BY r.job_type;
 -- name: counters(project_id)
 SELECT name, value FROM project_counters WHERE project_id = :project_id ORDER BY name;
 
--- name: storage(project_id)
--- Sizes from the file system and the planner statistics, never from rows. A project has the share of a
--- table that it has of its rows.
+-- name: table_sizes(names)
+-- Sizes from the file system and the planner's statistics, never from rows. For the whole installation.
 SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes, greatest(c.reltuples, 0)::float8 AS all_rows,
-       (SELECT sum(value) FROM project_counters k WHERE k.project_id = :project_id
-          AND (k.name = t.counter OR k.name LIKE t.counter || '.%%'))::float8 AS own_rows,
        pg_database_size(current_database()) AS database_bytes
-FROM (VALUES ('cw_contacts', 'contacts'), ('cw_conversations', 'conversations'), ('cw_messages', 'messages'),
-             ('rag_chunks', 'chunks'), ('rag_vectors', 'chunks.ready')) AS t(name, counter)
-JOIN pg_class c ON c.relname = t.name AND c.relnamespace = 'public'::regnamespace
+FROM pg_class c
+WHERE c.relname = ANY(:names) AND c.relnamespace = 'public'::regnamespace
 ORDER BY c.relname;
 
 -- name: watermarks(project_id)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,18 +58,19 @@ class Remembered:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._vectors: OrderedDict[tuple[str, str], Vector] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
 
     def get(self, identity: str, text: str) -> Vector | None:
         with self._lock:
             found = self._vectors.get((identity, text))
-            if found is not None:
-                self._vectors.move_to_end((identity, text))
-            return found
+            if found is None:
+                return None
+            self._vectors.move_to_end((identity, text))
+        return found.tolist()
 
     def put(self, identity: str, text: str, vector: Vector) -> None:
         with self._lock:
-            self._vectors[(identity, text)] = vector
+            self._vectors[(identity, text)] = array("f", vector)
             if len(self._vectors) > self._most:
                 self._vectors.popitem(last=False)
 

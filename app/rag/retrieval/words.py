@@ -56,8 +56,9 @@ class Word:
 
     @property
     def pattern(self) -> str | None:
-        """How to find it as typed, when full text would take it apart: identifiers and numbers."""
-        if self.text.isalpha():
+        """How to find it as typed, when full text would take it apart: identifiers and numbers. What is
+        too short for a trigram would be looked for in every row; full text has it as it is."""
+        if self.text.isalpha() or len(self.text) < 3:
             return None
         escaped = self.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         return f"%{escaped}%"
