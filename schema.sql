@@ -246,6 +246,32 @@ ALTER TABLE connector_errors ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE connector_events (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    event_type text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    source text NOT NULL,
+    source_ref text NOT NULL,
+    source_url text,
+    payload_json jsonb DEFAULT '{}'::jsonb NOT NULL,
+    dedupe_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT connector_events_actor_check CHECK ((actor = ANY (ARRAY['client'::text, 'team'::text, 'system'::text]))),
+    CONSTRAINT connector_events_event_type_check CHECK ((event_type = ANY (ARRAY['message_sent'::text, 'approval_requested'::text, 'approval_approved'::text, 'scope_change_detected'::text, 'client_silent_started'::text, 'client_silent_ended'::text, 'issue_created'::text, 'issue_state_changed'::text, 'issue_blocked'::text, 'issue_unblocked'::text, 'issue_completed'::text, 'deal_created'::text, 'deal_stage_changed'::text, 'note_logged'::text, 'task_logged'::text, 'contact_updated'::text, 'activity_logged'::text]))),
+    CONSTRAINT connector_events_source_check CHECK ((source = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'system'::text])))
+);
+
+ALTER TABLE connector_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME connector_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE connector_streams (
     project_id uuid NOT NULL,
     connection_id uuid NOT NULL,
@@ -561,6 +587,182 @@ ALTER TABLE lightrag_query_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE linear_comments_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    issue_external_id text NOT NULL,
+    parent_external_id text,
+    body text NOT NULL,
+    url text,
+    author_name text,
+    author_email text,
+    archived_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+CREATE TABLE linear_cycles_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    team_external_id text,
+    number integer,
+    name text,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    progress numeric(6,3),
+    archived_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+CREATE TABLE linear_issue_blockers (
+    project_id uuid NOT NULL,
+    issue_id text NOT NULL,
+    blocker_external_id text NOT NULL,
+    blocker_identifier text,
+    blocker_state_type text
+);
+
+CREATE TABLE linear_issues_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    identifier text,
+    number integer,
+    url text,
+    title text NOT NULL,
+    description text,
+    team_external_id text,
+    team_key text,
+    linear_project_external_id text,
+    state text,
+    state_external_id text,
+    state_type text,
+    cycle_external_id text,
+    cycle_name text,
+    parent_external_id text,
+    label_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    priority integer,
+    estimate double precision,
+    assignee_external_id text,
+    assignee_name text,
+    assignee_email text,
+    creator_name text,
+    blocked boolean DEFAULT false NOT NULL,
+    blocked_by_count integer DEFAULT 0 NOT NULL,
+    due_date date,
+    started_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    canceled_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    trashed boolean DEFAULT false NOT NULL,
+    open boolean GENERATED ALWAYS AS (((completed_at IS NULL) AND (canceled_at IS NULL) AND (archived_at IS NULL) AND (NOT trashed) AND (deleted_at IS NULL))) STORED,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone,
+    updated_at timestamp with time zone
+);
+
+CREATE TABLE linear_labels_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    team_external_id text,
+    name text NOT NULL,
+    archived_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+CREATE TABLE linear_projects_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    name text NOT NULL,
+    description text,
+    url text,
+    state text,
+    state_type text,
+    health text,
+    progress double precision,
+    lead_name text,
+    start_date date,
+    target_date date,
+    completed_at timestamp with time zone,
+    canceled_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    trashed boolean DEFAULT false NOT NULL,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone
+);
+
+CREATE TABLE linear_states_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    team_external_id text,
+    name text,
+    type text,
+    "position" double precision,
+    archived_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+CREATE TABLE linear_teams_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    key text,
+    name text,
+    archived_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
+);
+
 CREATE UNLOGGED TABLE login_attempts (
     bucket text NOT NULL,
     attempts integer NOT NULL,
@@ -710,6 +912,24 @@ CREATE TABLE sessions (
     revoked_at timestamp with time zone
 );
 
+CREATE TABLE source_documents (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    source_type text NOT NULL,
+    title text NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    author text,
+    source_url text,
+    facts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((title || '
+'::text) || body), NFKC)), 'ё'::text, 'е'::text)) STORED,
+    words tsvector GENERATED ALWAYS AS (to_tsvector('russian'::regconfig, translate(lower(NORMALIZE("left"(((title || '
+'::text) || body), 250000), NFKC)), 'ё'::text, 'е'::text))) STORED,
+    content_hash bytea NOT NULL,
+    occurred_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE ONLY account_scopes
     ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);
 
@@ -736,6 +956,12 @@ ALTER TABLE ONLY connector_connections
 
 ALTER TABLE ONLY connector_errors
     ADD CONSTRAINT connector_errors_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY connector_events
+    ADD CONSTRAINT connector_events_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY connector_events
+    ADD CONSTRAINT connector_events_project_id_dedupe_key_key UNIQUE (project_id, dedupe_key);
 
 ALTER TABLE ONLY connector_streams
     ADD CONSTRAINT connector_streams_pkey PRIMARY KEY (project_id, connection_id, stream);
@@ -806,6 +1032,51 @@ ALTER TABLE ONLY lightrag_feedback
 ALTER TABLE ONLY lightrag_query_runs
     ADD CONSTRAINT lightrag_query_runs_pkey PRIMARY KEY (project_id, id);
 
+ALTER TABLE ONLY linear_comments_raw
+    ADD CONSTRAINT linear_comments_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_comments_raw
+    ADD CONSTRAINT linear_comments_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_cycles_raw
+    ADD CONSTRAINT linear_cycles_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_cycles_raw
+    ADD CONSTRAINT linear_cycles_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_issue_blockers
+    ADD CONSTRAINT linear_issue_blockers_pkey PRIMARY KEY (project_id, issue_id, blocker_external_id);
+
+ALTER TABLE ONLY linear_issues_raw
+    ADD CONSTRAINT linear_issues_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_issues_raw
+    ADD CONSTRAINT linear_issues_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_labels_raw
+    ADD CONSTRAINT linear_labels_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_labels_raw
+    ADD CONSTRAINT linear_labels_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_projects_raw
+    ADD CONSTRAINT linear_projects_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_projects_raw
+    ADD CONSTRAINT linear_projects_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_states_raw
+    ADD CONSTRAINT linear_states_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_states_raw
+    ADD CONSTRAINT linear_states_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
+ALTER TABLE ONLY linear_teams_raw
+    ADD CONSTRAINT linear_teams_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY linear_teams_raw
+    ADD CONSTRAINT linear_teams_raw_project_id_external_id_key UNIQUE (project_id, external_id);
+
 ALTER TABLE ONLY login_attempts
     ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (bucket);
 
@@ -854,6 +1125,9 @@ ALTER TABLE ONLY search_analytics
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY source_documents
+    ADD CONSTRAINT source_documents_pkey PRIMARY KEY (project_id, id);
+
 CREATE UNIQUE INDEX app_users_email ON app_users USING btree (lower(email)) WHERE (email IS NOT NULL);
 
 CREATE UNIQUE INDEX app_users_username ON app_users USING btree (lower(username));
@@ -871,6 +1145,14 @@ CREATE INDEX connector_errors_due ON connector_errors USING btree (next_retry_at
 CREATE INDEX connector_errors_newest ON connector_errors USING btree (project_id, updated_at DESC, id DESC);
 
 CREATE UNIQUE INDEX connector_errors_open ON connector_errors USING btree (project_id, connector, dedupe_key) WHERE (status <> 'resolved'::text);
+
+CREATE INDEX connector_events_age ON connector_events USING btree (created_at);
+
+CREATE INDEX connector_events_newest ON connector_events USING btree (project_id, occurred_at DESC, id DESC);
+
+CREATE INDEX connector_events_ref ON connector_events USING btree (project_id, source, source_ref);
+
+CREATE INDEX connector_events_type ON connector_events USING btree (project_id, event_type, occurred_at DESC, id DESC);
 
 CREATE INDEX cw_attachments_message ON cw_attachments_raw USING btree (project_id, message_global_id);
 
@@ -910,6 +1192,20 @@ CREATE INDEX job_runs_queued ON job_runs USING btree (not_before, queued_at) WHE
 
 CREATE INDEX lightrag_query_runs_newest ON lightrag_query_runs USING btree (project_id, created_at DESC, id DESC);
 
+CREATE INDEX linear_comments_issue ON linear_comments_raw USING btree (project_id, issue_external_id, source_created_at, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX linear_comments_sweep ON linear_comments_raw USING btree (project_id, connection_id, last_seen_at) WHERE (deleted_at IS NULL);
+
+CREATE INDEX linear_issue_blockers_by ON linear_issue_blockers USING btree (project_id, blocker_external_id);
+
+CREATE INDEX linear_issues_blocked ON linear_issues_raw USING btree (project_id, updated_at DESC) WHERE (open AND blocked);
+
+CREATE INDEX linear_issues_newest ON linear_issues_raw USING btree (project_id, updated_at DESC NULLS LAST, id DESC);
+
+CREATE INDEX linear_issues_state ON linear_issues_raw USING btree (project_id, state_type, due_date) WHERE open;
+
+CREATE INDEX linear_issues_sweep ON linear_issues_raw USING btree (project_id, connection_id, last_seen_at) WHERE (deleted_at IS NULL);
+
 CREATE INDEX project_assignments_user ON project_assignments USING btree (user_id, project_id);
 
 CREATE UNIQUE INDEX projects_name ON projects USING btree (account_scope_id, lower(name)) WHERE (archived_at IS NULL);
@@ -932,6 +1228,12 @@ CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
 
 CREATE INDEX sessions_user ON sessions USING btree (user_id, last_seen_at DESC);
 
+CREATE INDEX source_documents_newest ON source_documents USING btree (project_id, source_type, occurred_at DESC NULLS LAST, id);
+
+CREATE INDEX source_documents_text ON source_documents USING gin (project_id, search_text gin_trgm_ops);
+
+CREATE INDEX source_documents_words ON source_documents USING gin (project_id, words);
+
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER cw_contacts_counted_d AFTER DELETE ON cw_contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('contacts', '', 'live');
@@ -953,6 +1255,12 @@ CREATE TRIGGER cw_messages_counted_i AFTER INSERT ON cw_messages REFERENCING NEW
 CREATE TRIGGER cw_messages_counted_u AFTER UPDATE ON cw_messages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('messages', '', 'live');
 
 CREATE TRIGGER job_runs_latest AFTER INSERT ON job_runs FOR EACH ROW EXECUTE FUNCTION remember_latest_run();
+
+CREATE TRIGGER linear_issues_counted_d AFTER DELETE ON linear_issues_raw REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('issues', '', 'live');
+
+CREATE TRIGGER linear_issues_counted_i AFTER INSERT ON linear_issues_raw REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('issues', '', 'live');
+
+CREATE TRIGGER linear_issues_counted_u AFTER UPDATE ON linear_issues_raw REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('issues', '', 'live');
 
 CREATE TRIGGER rag_chunks_counted_d AFTER DELETE ON rag_chunks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
 
@@ -983,6 +1291,9 @@ ALTER TABLE ONLY connector_connections
 
 ALTER TABLE ONLY connector_errors
     ADD CONSTRAINT connector_errors_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY connector_events
+    ADD CONSTRAINT connector_events_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY connector_streams
     ADD CONSTRAINT connector_streams_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;
@@ -1062,6 +1373,30 @@ ALTER TABLE ONLY lightrag_query_runs
 ALTER TABLE ONLY lightrag_query_runs
     ADD CONSTRAINT lightrag_query_runs_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE SET NULL;
 
+ALTER TABLE ONLY linear_comments_raw
+    ADD CONSTRAINT linear_comments_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_cycles_raw
+    ADD CONSTRAINT linear_cycles_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_issue_blockers
+    ADD CONSTRAINT linear_issue_blockers_project_id_issue_id_fkey FOREIGN KEY (project_id, issue_id) REFERENCES linear_issues_raw(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_issues_raw
+    ADD CONSTRAINT linear_issues_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_labels_raw
+    ADD CONSTRAINT linear_labels_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_projects_raw
+    ADD CONSTRAINT linear_projects_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_states_raw
+    ADD CONSTRAINT linear_states_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY linear_teams_raw
+    ADD CONSTRAINT linear_teams_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY project_assignments
     ADD CONSTRAINT project_assignments_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES app_users(id) ON DELETE SET NULL;
 
@@ -1103,3 +1438,6 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY source_documents
+    ADD CONSTRAINT source_documents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;

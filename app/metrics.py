@@ -48,3 +48,9 @@ CONNECTOR_RECORDS = Counter(
     "app_connector_records", "Records applied", ["connector", "stream", "op"]
 )
 DEGRADED_ANSWERS = Counter("app_degraded_answers", "Queries answered without a leg", ["leg"])
+CONNECTOR_QUOTA = Gauge(
+    "app_connector_rate_limit_remaining",
+    "What a vendor's quota has left, as it told last",
+    ["connector", "quota"],
+    multiprocess_mode="mostrecent",
+)

@@ -179,6 +179,9 @@ class Settings:
     job_timeout_embeddings_run_seconds: int | None = setting(
         None, "The same for embeddings_run; unset: as above.", low=5, high=1800
     )
+    job_timeout_linear_sync_seconds: int | None = setting(
+        None, "The same for linear_sync; unset: as above.", low=5, high=1800
+    )
     job_max_attempts: int = setting(3, "Lost leases before a run is dead.", low=1, high=20)
     job_max_retries: int = setting(
         10, "Failures in a row before a schedule is suspended.", low=1, high=100
@@ -217,6 +220,22 @@ class Settings:
         5000, "Conversations read per run; the rest follow in the next.", low=1, high=1_000_000
     )
     chatwoot_concurrency: int = setting(4, "Parallel calls per connection.", low=1, high=16)
+
+    # --- Linear
+    linear_base_url: str = setting(
+        "https://api.linear.app/graphql", "Address of Linear's API.", group="Linear"
+    )
+    linear_api_token: str | None = setting(
+        None, "A personal key (lin_api_…) or an OAuth token.", secret=True
+    )
+    linear_workspace_id: str | None = setting(
+        None, "Id of the workspace that the token belongs to."
+    )
+    linear_sync_limit: int = setting(100, "Issues on a page.", low=1, high=250)
+    linear_sync_max_pages: int = setting(500, "Pages of each stream per run.", low=1, high=10_000)
+    linear_overlap_seconds: int = setting(
+        120, "How far each run reads back over its cursor.", low=0, high=86_400
+    )
 
     # --- Connectors
     connector_overlap_seconds: int = setting(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from app.connectors.service import run_chatwoot_sync, run_error_retry, run_sync_cycle
+from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
 
 HANDLERS: dict[str, Handler] = {
-    "chatwoot_sync": run_chatwoot_sync,
+    "chatwoot_sync": sync_of("chatwoot"),
+    "linear_sync": sync_of("linear"),
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
     "embeddings_run": run_embeddings,

@@ -163,3 +163,44 @@ SELECT p.id AS project_id, p.account_scope_id,
             SELECT id AS chunk_id, embedding_error AS error, embedding_attempts AS attempts FROM rag_chunks c
             WHERE c.project_id = p.id AND embedding_status = 'failed' ORDER BY updated_at DESC, id LIMIT 5) f) AS failed_sample
 FROM projects p WHERE p.id = :project_id;
+
+-- name: upsert_documents(project_id, rows)
+-- Answers those that are new or changed.
+INSERT INTO source_documents AS d (project_id, id, source_type, title, body, author, source_url, facts, content_hash, occurred_at)
+SELECT :project_id, r.id, r.source_type, r.title, r.body, r.author, r.source_url, r.facts, decode(r.content_hash, 'hex'), r.occurred_at
+FROM jsonb_to_recordset(:rows) AS r(id text, source_type text, title text, body text, author text, source_url text,
+     facts jsonb, content_hash text, occurred_at timestamptz)
+ON CONFLICT (project_id, id) DO UPDATE SET
+    source_type = excluded.source_type, title = excluded.title, body = excluded.body, author = excluded.author,
+    source_url = excluded.source_url, facts = excluded.facts, content_hash = excluded.content_hash,
+    occurred_at = excluded.occurred_at, updated_at = now()
+WHERE d.content_hash <> excluded.content_hash
+RETURNING d.id;
+
+-- name: delete_documents(project_id, ids)!
+DELETE FROM source_documents WHERE project_id = :project_id AND id = ANY(:ids);
+
+-- name: drop_surplus_document_chunks(project_id, source_types, ids, kept)!
+-- Chunks that the new cut no longer has.
+DELETE FROM rag_chunks c
+WHERE c.project_id = :project_id AND c.source_type = ANY(:source_types) AND c.source_pk = ANY(:ids)
+  AND NOT EXISTS (
+      SELECT FROM jsonb_to_recordset(:kept) AS k(source_pk text, chunk_index int)
+      WHERE k.source_pk = c.source_pk AND k.chunk_index = c.chunk_index);
+
+-- name: upsert_document_chunks(project_id, version, rows)
+-- As upsert_chunks, for documents of any source.
+INSERT INTO rag_chunks AS c (project_id, source_type, source_pk, chunk_index, text, context, text_hash, content_tokens,
+        start_offset, end_offset, chunker_version, occurred_at)
+SELECT :project_id, r.source_type, r.source_pk, r.chunk_index, r.text, r.context, decode(r.text_hash, 'hex'),
+       r.content_tokens, r.start_offset, r.end_offset, :version, r.occurred_at
+FROM jsonb_to_recordset(:rows) AS r(source_type text, source_pk text, chunk_index int, text text, context text,
+     text_hash text, content_tokens int, start_offset int, end_offset int, occurred_at timestamptz)
+ON CONFLICT (project_id, source_type, source_pk, kind, chunk_index) DO UPDATE SET
+    text = excluded.text, context = excluded.context, text_hash = excluded.text_hash,
+    content_tokens = excluded.content_tokens, start_offset = excluded.start_offset, end_offset = excluded.end_offset,
+    chunker_version = excluded.chunker_version, occurred_at = excluded.occurred_at, embedding_status = 'pending',
+    embedding_attempts = 0, embedding_error = NULL, claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL,
+    next_attempt_at = now(), updated_at = now()
+WHERE c.text_hash <> excluded.text_hash OR c.chunker_version <> excluded.chunker_version
+RETURNING c.id, xmax = 0 AS inserted;

@@ -25,6 +25,7 @@ from app.scheduler.runner import Runner
 from config.settings import Settings, load
 from jobs.handlers import HANDLERS
 from tests.vendors.chatwoot import ChatwootServer
+from tests.vendors.linear import LinearServer
 
 OWNER_LOGIN = "owner"
 OWNER_PASSWORD = "a good long password"
@@ -198,6 +199,15 @@ def chatwoot() -> Iterator[ChatwootServer]:
     """A simulated Chatwoot server with one empty account, number 1."""
     server = ChatwootServer()
     server.state.add_account(1, "Studio")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def linear() -> Iterator[LinearServer]:
+    """A simulated Linear workspace."""
+    server = LinearServer()
     server.start()
     yield server
     server.stop()

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg.errors
 from flask import current_app
+from psycopg.types.json import Jsonb
 
 from app import crypto
 from app.audit import service as audit
@@ -22,6 +23,8 @@ from app.web.errors import ApiError
 from config.settings import Settings
 
 sql = statements("connectors")
+
+ACCOUNT_SETTING = {"chatwoot": "account_id", "linear": "workspace_id", "attio": "workspace_id"}
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,24 @@ def _open(row: Row) -> Connection:
 
 
 def _from_settings(project_id: UUID, connector: str) -> Row | None:
+    """The connection that CHATWOOT_…, LINEAR_… name. An account that is not named is not guessed: a
+    token alone would pull a whole workspace into every project."""
     found = settings()
-    if connector != "chatwoot" or not (
-        found.chatwoot_base_url and found.chatwoot_api_token and found.chatwoot_account_id
-    ):
+    base_url = getattr(found, f"{connector}_base_url", None)
+    api_token = getattr(found, f"{connector}_api_token", None)
+    account = getattr(found, f"{connector}_{ACCOUNT_SETTING.get(connector)}", None)
+    if not (base_url and api_token and account):
         return None
     with db.transaction() as tx:
         return _write(
             tx,
             project_id,
             connector=connector,
-            base_url=found.chatwoot_base_url,
-            external_account_id=found.chatwoot_account_id,
-            api_token=found.chatwoot_api_token,
-            display_name="Chatwoot (from settings)",
+            base_url=base_url.rstrip("/"),
+            external_account_id=account,
+            api_token=api_token,
+            display_name=f"{connector.capitalize()} (from settings)",
+            filters={},
             from_settings=True,
             created_by=None,
         )
@@ -100,6 +107,7 @@ def store(
     external_account_id: str,
     api_token: str,
     display_name: str = "",
+    filters: dict[str, Any] | None = None,
     caller: Identity | None = None,
 ) -> Row:
     """Make the project's connection, or give the same account a new token.
@@ -117,6 +125,7 @@ def store(
                 external_account_id=external_account_id,
                 api_token=api_token,
                 display_name=display_name,
+                filters=filters or {},
                 from_settings=False,
                 created_by=caller.user_id if caller else None,
             )
@@ -133,7 +142,9 @@ def store(
     return public(row)
 
 
-def _write(tx: Tx, project_id: UUID, *, api_token: str, **values: Any) -> Row:
+def _write(
+    tx: Tx, project_id: UUID, *, api_token: str, filters: dict[str, Any], **values: Any
+) -> Row:
     try:
         with tx.transaction():
             row: Row = sql.store_connection(
@@ -141,6 +152,7 @@ def _write(tx: Tx, project_id: UUID, *, api_token: str, **values: Any) -> Row:
                 project_id=project_id,
                 credentials_enc=crypto.encrypt(api_token),
                 credential_hint=api_token[-4:],
+                filters=Jsonb(filters),
                 **values,
             )
     except psycopg.errors.UniqueViolation:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from marshmallow import fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from app.connectors import connections, service, state
 from app.connectors.connections import Connection
@@ -21,13 +22,44 @@ api = Api("connectors")
 sql = statements("connectors")
 
 
+class Filters(Schema):
+    """What a connection may read of its account. Several projects may share an account when each has
+    filters."""
+
+    class Meta:
+        unknown = RAISE
+
+    inbox_ids = fields.List(fields.Integer(validate=validate.Range(0, 2**53)))
+    team_ids = fields.List(Text(validate=validate.Length(1, 64)))
+    project_ids = fields.List(Text(validate=validate.Length(1, 64)))
+    objects = fields.List(Text(validate=validate.Length(1, 100)))
+    lists = fields.List(Text(validate=validate.Length(1, 100)))
+
+    @post_load
+    def without_empty_ones(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: sorted(set(values)) for name, values in data.items() if values}
+
+
 class NewConnection(Input):
     connector = fields.String(required=True, validate=validate.OneOf(sorted(VENDORS)))
-    base_url = Text(required=True, validate=validate.Length(8, 500))
-    external_account_id = Text(required=True, validate=validate.Regexp(r"^[0-9]{1,18}$"))
+    base_url = Text(load_default=None, allow_none=True, validate=validate.Length(8, 500))
+    external_account_id = Text(required=True, validate=validate.Length(1, 64))
     api_token = Text(required=True, validate=validate.Length(4, 500))
     display_name = Text(load_default="", validate=validate.Length(max=200))
+    filters = fields.Nested(Filters, load_default=dict)
     verify = fields.Boolean(load_default=True)
+
+    @post_load
+    def of_the_vendor(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        vendor = VENDORS[data["connector"]]
+        if not re.fullmatch(vendor.account_pattern, data["external_account_id"]):
+            raise ValidationError(
+                f"This is not {vendor.account_hint}.", field_name="external_account_id"
+            )
+        data["base_url"] = data["base_url"] or vendor.base_url(current_app.config["SETTINGS"])
+        if not data["base_url"]:
+            raise ValidationError("Missing data for required field.", field_name="base_url")
+        return data
 
 
 class ErrorFilter(Input):
@@ -102,7 +134,7 @@ def _draft(project_id: UUID, body: dict[str, Any]) -> Connection:
         base_url=body["base_url"],
         external_account_id=body["external_account_id"],
         token=body["api_token"],
-        filters={},
+        filters=body["filters"],
         options={},
         enabled=True,
         health="ok",

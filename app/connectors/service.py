@@ -17,7 +17,7 @@ from app.connectors.errors import ConnectorError
 from app.connectors.vendors import VENDORS
 from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
-from app.scheduler.context import JobResult, RunContext, RunStopped
+from app.scheduler.context import Handler, JobResult, RunContext, RunStopped
 from app.scheduler.service import request_run
 from app.web.errors import ApiError
 
@@ -44,9 +44,9 @@ def require_connection(project_id: UUID, connector: str) -> Connection:
     return found
 
 
-def run_chatwoot_sync(context: RunContext) -> JobResult:
-    """Pull what is new from the project's Chatwoot."""
-    return sync(context, "chatwoot")
+def sync_of(connector: str) -> Handler:
+    """The job that pulls what is new from one vendor of the project."""
+    return lambda context: sync(context, connector)
 
 
 def run_sync_cycle(context: RunContext) -> JobResult:

@@ -10,6 +10,7 @@ from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import streams as chatwoot
 from app.connectors.connections import Connection
 from app.connectors.engine import Reader
+from app.connectors.linear import streams as linear
 from config.settings import Settings
 
 
@@ -32,6 +33,14 @@ class Vendor:
     account_pattern: str
     account_hint: str
 
+    def base_url(self, settings: Settings) -> str | None:
+        """The vendor's own address, for a vendor that has one."""
+        found: str | None = getattr(settings, f"{self.name}_base_url", None)
+        return None if self.name in SELF_HOSTED else found
+
+
+# A new connection must name its server: the one in the settings is the installation's.
+SELF_HOSTED = frozenset({"chatwoot"})
 
 VENDORS: dict[str, Vendor] = {
     vendor.name: vendor
@@ -61,6 +70,35 @@ VENDORS: dict[str, Vendor] = {
             ),
             account_pattern=r"^[0-9]{1,18}$",
             account_hint="the number in the address of a Chatwoot account",
+        ),
+        Vendor(
+            "linear",
+            open=linear.LinearReader.open,
+            verify=linear.verify,
+            shown=(
+                "processed_issues",
+                "touched_projects",
+                "touched_states",
+                "touched_cycles",
+                "touched_issues",
+                "touched_comments",
+                "deleted_issues",
+                "deleted_comments",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            processed=("touched_projects", "touched_issues"),
+            changes=(
+                "touched_projects",
+                "touched_issues",
+                "touched_comments",
+                "deleted_issues",
+                "deleted_comments",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            account_pattern=r"^[0-9A-Za-z-]{8,64}$",
+            account_hint="the workspace's id, as `organization { id }` answers it",
         ),
     )
 }

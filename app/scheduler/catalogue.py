@@ -19,18 +19,24 @@ class JobType:
     connector: str | None = None
 
 
+def _sync(connector: str) -> JobType:
+    """One vendor's sync by hand; pages that wait for the cycle are told of it too."""
+    return JobType(
+        f"{connector}_sync",
+        None,
+        cascades=("embeddings_run",),
+        also_tells="connectors_sync_cycle",
+        connector=connector,
+    )
+
+
 CATALOGUE: dict[str, JobType] = {
     job.name: job
     for job in (
         JobType("connectors_sync_cycle", 900, cascades=("embeddings_run",)),
         JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
-        JobType(
-            "chatwoot_sync",
-            None,
-            cascades=("embeddings_run",),
-            also_tells="connectors_sync_cycle",
-            connector="chatwoot",
-        ),
+        _sync("chatwoot"),
+        _sync("linear"),
         JobType("embeddings_run", 1200),
     )
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,30 +19,11 @@ from tests.vendors.chatwoot.state import (
     State,
 )
 from tests.vendors.faults import Faults
+from tests.vendors.serving import RequestLog
 
 CONVERSATIONS_PER_PAGE = 25
 CONTACTS_PER_PAGE = 15
 STATUSES = {"open", "resolved", "pending", "snoozed"}
-
-
-class RequestLog:
-    """Every request that came, so that tests can count calls."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.entries: list[tuple[str, str]] = []
-
-    def note(self, path: str, query: str) -> None:
-        with self._lock:
-            self.entries.append((path, query))
-
-    def count(self, pattern: str = ".*") -> int:
-        with self._lock:
-            return sum(bool(re.search(pattern, path)) for path, _ in self.entries)
-
-    def clear(self) -> None:
-        with self._lock:
-            self.entries.clear()
 
 
 def make_api(state: State, token: str, faults: Faults, log: RequestLog) -> Flask:

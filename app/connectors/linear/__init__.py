@@ -1,0 +1,1 @@
+"""Linear: issues, projects, cycles, teams and comments, read through its GraphQL API."""

@@ -1,0 +1,191 @@
+"""Linear's rows into Postgres: one statement a table, only what changed, then documents and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from app.connectors import events
+from app.connectors.connections import Connection
+from app.connectors.events import Event
+from app.connectors.records import Json
+from app.connectors.sweeps import refuse_too_many
+from app.db import Connection as Tx
+from app.db import Row, statements
+from app.rag import documents
+from app.rag.documents import Document
+from app.web.responses import dump_json
+
+sql = statements("linear")
+
+SOURCE_TYPE = "linear_issue"
+PLAIN = {
+    "teams": sql.upsert_teams,
+    "states": sql.upsert_states,
+    "projects": sql.upsert_projects,
+    "cycles": sql.upsert_cycles,
+    "labels": sql.upsert_labels,
+}
+
+
+def write(tx: Tx, connection: Connection, stream: str, rows: list[Json]) -> dict[str, int]:
+    """Upsert a page of one stream. Answers counts by name."""
+    if not rows:
+        return {}
+    rows = list({row["id"]: row for row in rows}.values())
+    if stream == "issues":
+        return _issues(tx, connection, rows)
+    if stream == "comments":
+        return _comments(tx, connection, rows)
+    touched = PLAIN[stream](
+        tx,
+        project_id=connection.project_id,
+        connection_id=connection.id,
+        rows=_json(rows),
+    )
+    return {f"touched_{stream}": touched}
+
+
+def _issues(tx: Tx, connection: Connection, rows: list[Json]) -> dict[str, int]:
+    project_id = connection.project_id
+    changed: list[Row] = sql.upsert_issues(
+        tx, project_id=project_id, connection_id=connection.id, rows=_json(rows)
+    )
+    counts = {"touched_issues": len(changed), "processed_issues": len(rows)}
+    if not changed:
+        return counts
+    ids = {row["id"] for row in changed}
+    told = [
+        {"issue_id": row["id"], **blocker}
+        for row in rows
+        if row["id"] in ids
+        for blocker in row["blockers"]
+    ]
+    sql.replace_blockers(tx, project_id=project_id, issue_ids=sorted(ids), rows=_json(told))
+    happened = [event for row in changed for event in _transitions(row)]
+    happened += _blocked(tx, connection, [row["external_id"] for row in changed])
+    events.record(tx, project_id, happened)
+    return counts | _documents(tx, connection, [row["external_id"] for row in changed])
+
+
+def _comments(tx: Tx, connection: Connection, rows: list[Json]) -> dict[str, int]:
+    changed: list[Row] = sql.upsert_comments(
+        tx, project_id=connection.project_id, connection_id=connection.id, rows=_json(rows)
+    )
+    issues = sorted({row["issue_external_id"] for row in changed})
+    return {"touched_comments": len(changed)} | _documents(tx, connection, issues)
+
+
+def _transitions(row: Row) -> list[Event]:
+    """What a change of an issue's row says happened. An edit of its text is nothing of the kind."""
+    shown = {
+        name: row[name]
+        for name in ("identifier", "title", "state", "state_type", "due_date", "completed_at")
+    }
+    base = {"source": "linear", "source_ref": row["id"], "source_url": row["url"], "actor": "team"}
+    if row["inserted"]:
+        return [
+            Event(
+                "issue_created",
+                occurred_at=row["source_created_at"] or row["source_updated_at"],
+                payload=shown,
+                **base,
+            )
+        ]
+    found = []
+    if row["was_state"] != row["state"]:
+        change = f"{row['was_state']} -> {row['state']}"
+        payload = {**shown, "from": row["was_state"], "to": row["state"]}
+        at = row["source_updated_at"]
+        found.append(
+            Event("issue_state_changed", occurred_at=at, change=change, payload=payload, **base)
+        )
+        if row["state_type"] == "completed" and row["was_state_type"] != "completed":
+            at = row["completed_at"] or at
+            found.append(Event("issue_completed", occurred_at=at, payload=shown, **base))
+    return found
+
+
+def _blocked(tx: Tx, connection: Connection, changed: list[str]) -> list[Event]:
+    """Bring the blocked flags of changed issues, and of those that they block, up to date."""
+    rows: list[Row] = sql.refresh_blocked(
+        tx, project_id=connection.project_id, external_ids=changed
+    )
+    return [
+        Event(
+            "issue_blocked" if row["blocked"] else "issue_unblocked",
+            source="linear",
+            source_ref=row["id"],
+            source_url=row["url"],
+            actor="team",
+            payload={
+                "identifier": row["identifier"],
+                "title": row["title"],
+                "blocked_by_count": row["blocked_by_count"],
+                "blockers": row["blockers"],
+            },
+        )
+        for row in rows
+        if row["was_blocked"] != row["blocked"]
+    ]
+
+
+def _documents(tx: Tx, connection: Connection, issue_external_ids: list[str]) -> dict[str, int]:
+    """The texts of issues with their comments, as they are now."""
+    rows: list[Row] = sql.issue_texts(
+        tx, project_id=connection.project_id, external_ids=issue_external_ids
+    )
+    gone = [row["id"] for row in rows if row["gone"]]
+    documents.remove(tx, connection.project_id, SOURCE_TYPE, gone)
+    counts = documents.store(
+        tx, connection.project_id, [_document(row) for row in rows if not row["gone"]]
+    )
+    return {"inserted_chunks": counts.inserted, "reembedded_chunks": counts.updated}
+
+
+def _document(row: Row) -> Document:
+    said = [f"{comment['author'] or '–'}: {comment['body']}" for comment in row["comments"]]
+    return Document(
+        id=row["id"],
+        source_type=SOURCE_TYPE,
+        title=f"{row['identifier']} {row['title']}".strip(),
+        body="\n\n".join(part for part in (row["description"], *said) if part),
+        author=row["creator_name"],
+        source_url=row["url"],
+        occurred_at=row["source_updated_at"],
+        facts={
+            "identifier": row["identifier"],
+            "state": row["state"],
+            "assignee": row["assignee_name"],
+            "due_date": row["due_date"],
+        },
+    )
+
+
+def sweep(
+    tx: Tx, connection: Connection, of: str, ids: list[str], began: datetime, last: bool
+) -> dict[str, int]:
+    """Mark what a page of ids names as seen; with the last page, what was not seen is deleted.
+
+    Raises ConnectorError `sweep_guard`.
+    """
+    scope = {"project_id": connection.project_id, "connection_id": connection.id}
+    seen = sql.see_issues if of == "issues" else sql.see_comments
+    seen(tx, ids=ids, **scope)
+    if not last:
+        return {}
+    find = sql.unseen_issues if of == "issues" else sql.unseen_comments
+    row = find(tx, began=began, **scope)
+    refuse_too_many(of, row["missing"], row["stored"])
+    if not row["missing"]:
+        return {}
+    drop = sql.delete_issues if of == "issues" else sql.delete_comments
+    dropped: list[Row] = drop(tx, ids=row["ids"], project_id=connection.project_id)
+    issues = sorted({found["issue_external_id"] for found in dropped})
+    events.record(tx, connection.project_id, _blocked(tx, connection, issues))
+    return {f"deleted_{of}": len(dropped)} | _documents(tx, connection, issues)
+
+
+def _json(rows: list[Json]) -> Jsonb:
+    return Jsonb(rows, dumps=dump_json)
