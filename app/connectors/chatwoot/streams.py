@@ -36,6 +36,9 @@ class ChatwootReader:
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
         ]
+        if inboxes(connection) is not None:
+            # The account's list of contacts knows no inboxes: they come with their conversations.
+            self.streams.pop(2)
 
     @classmethod
     def open(
@@ -49,6 +52,12 @@ class ChatwootReader:
 
     def close(self) -> None:
         self.client.close()
+
+
+def inboxes(connection: Connection) -> set[int] | None:
+    """The inboxes that the connection may read; None means all of the account."""
+    wanted = connection.filters.get("inbox_ids")
+    return {int(number) for number in wanted} if wanted else None
 
 
 def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -73,10 +82,15 @@ class InboxStream:
         collect(
             self.client.inboxes(),
             "inbox",
-            lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
+            partial(self._take, rows=rows),
             rows.rejected,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
+
+    def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is None or number(record["id"]) in wanted:
+            rows.inboxes.append(mapping.inbox(self.names, record))
 
 
 @dataclass
@@ -159,7 +173,7 @@ class ConversationStream:
                     partial(self._take, rows=rows),
                     rows.rejected,
                 )
-                times = [row["last_activity_at"] for row in rows.conversations]
+                times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
                 ended = window.turn(times, not records)
@@ -168,6 +182,9 @@ class ConversationStream:
                     return
 
     def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is not None and record.get("inbox_id") not in wanted:
+            return
         sender = (record.get("meta") or {}).get("sender") or record.get("contact")
         rows.add_contact(mapping.contact(self.names, sender))
         rows.conversations.append(mapping.conversation(self.names, record))
