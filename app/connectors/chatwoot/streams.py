@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
-from app.connectors.chatwoot import mapping, writer
+from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
@@ -35,6 +35,7 @@ class ChatwootReader:
             AgentStream(connection, client, names),
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
+            SilenceStream(connection),
         ]
         if inboxes(connection) is not None:
             # The account's list of contacts knows no inboxes: they come with their conversations.
@@ -245,6 +246,22 @@ class ConversationStream:
             rows.attachments.extend(attachments)
 
         collect(batch, "message", take, rows.rejected)
+
+
+@dataclass
+class SilenceStream:
+    """Nothing is read: what has been read says which clients have fallen silent."""
+
+    connection: Connection
+    name: str = "silences"
+    optional: bool = False
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        yield Page(
+            write=lambda tx: {"silences": happenings.record_silences(tx, self.connection)},
+            place=Place(),
+            records=0,
+        )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from app.connectors.chatwoot import happenings
 from app.connectors.chatwoot.mapping import Rows
 from app.connectors.connections import Connection
 from app.db import Connection as Tx
@@ -44,6 +45,7 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
     if rows.conversations:
         sql.mark_read(tx, project_id=connection.project_id, rows=_json(rows.conversations))
     if changed:
+        happenings.record(tx, connection, rows, changed)
         chunks = messages_changed(tx, connection.project_id, [row["id"] for row in changed])
         counts |= {"inserted_chunks": chunks.inserted, "reembedded_chunks": chunks.updated}
     counts["touched_messages"] = len(changed)
