@@ -33,7 +33,7 @@ MESSAGES = r"/messages$"
 @pytest.fixture
 def app(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr("app.connectors.http.BACKOFF_BASE", 0.01)
-    yield make_app(**IMPATIENT)
+    yield make_app(**IMPATIENT, connector_breaker_failures=100)
     db.close()
 
 
@@ -227,7 +227,7 @@ def test_a_pause_that_cannot_be_read_does_no_harm(
 def test_an_excerpt_of_a_failed_answer_never_holds_the_token(
     chatwoot: ChatwootServer, connected: str, work: Work, owner: Browser
 ) -> None:
-    body = f'<html>debug: api_access_token={chatwoot.token}'.encode()
+    body = f"<html>debug: api_access_token={chatwoot.token}".encode()
     chatwoot.faults.add("body", body=body)
     assert work(connected, "chatwoot_sync")["error_kind"] == "invalid_response"
     [error] = open_errors(owner)
