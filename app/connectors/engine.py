@@ -165,6 +165,9 @@ def _pull_stream(
 ) -> None:
     place = _load_place(connection, stream.name)
     pages = stream.read(place, budget)
+    # Where a window goes on, its first page may be one that was read before: it is not counted, or the
+    # smallest budget would read nothing else.
+    counted = place.page_cursor is None
     while True:
         # Asked before reading, so that the page in hand is always written.
         if budget.spent:
@@ -175,8 +178,10 @@ def _pull_stream(
             return
         finished = page.place.page_cursor is None
         counts = commit_page(connection, stream.name, page, context.settings)
-        budget.pages -= 1
-        budget.records -= page.records
+        if counted:
+            budget.pages -= 1
+            budget.records -= page.records
+        counted = True
         outcome.add(counts)
         on_page(counts)
         _count(connection.connector, stream.name, page, counts)

@@ -76,6 +76,14 @@ def number(value: Any) -> int:
     return found
 
 
+def number_or_none(value: Any) -> int | None:
+    """A number that a record can do without."""
+    try:
+        return number(value)
+    except ValueError:
+        return None
+
+
 def sealed(row: Json) -> Json:
     """The row with the hash of its content, by which a change is told."""
     body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)

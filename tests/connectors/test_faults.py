@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from app.db import db
+from app.scheduler.service import failure_of
 from tests.conftest import Browser
 from tests.connectors.upstream import (
     IMPATIENT,
@@ -196,6 +197,8 @@ def test_a_long_pause_ends_the_run_and_sets_the_time_of_the_next(
     for _ in range(7):  # more than the attempts that an error has: a pause is none of them
         run = work(connected, "connectors_sync_cycle")
     assert run["status"] == "failed" and run["error_kind"] == "rate_limited"
+    refusal = failure_of(run)
+    assert (refusal.status, refusal.code) == (429, "upstream_rate_limited")
     [error] = open_errors(owner)
     assert (error["error_kind"], error["status"]) == ("rate_limited", "retrying")
     assert (error["attempt"], error["occurrences"]) == (1, 7)

@@ -14,6 +14,7 @@ from flask import Flask
 from app.connectors.engine import SyncLock
 from app.db import db
 from app.scheduler import ticks
+from app.scheduler.service import failure_of
 from tests.conftest import Browser
 from tests.connectors.upstream import (
     IMPATIENT,
@@ -243,7 +244,9 @@ def test_who_asks_while_a_sync_runs_is_told_which_one(
     [(first,)] = rows(database_url, "SELECT run_id::text FROM connector_sync_state")
     with app.app_context(), SyncLock(UUID(connected), "chatwoot"):
         run = work(connected, "chatwoot_sync")
-    assert run["result"]["running_run_id"] == first
+    refusal = failure_of(run)
+    assert (refusal.status, refusal.code) == (409, "sync_in_progress")
+    assert refusal.details["running_run_id"] == first
 
 
 def test_a_stopped_sync_mends_nothing_that_it_did_not_read(

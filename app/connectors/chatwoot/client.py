@@ -68,6 +68,15 @@ class ChatwootClient:
         )
         return _list(found)
 
+    def exists(self, conversation: int) -> bool:
+        try:
+            self.http.get(f"{self._account}/conversations/{conversation}")
+        except ConnectorError as error:
+            if error.kind != "not_found":
+                raise
+            return False
+        return True
+
     def messages_after(self, conversation: int, message_id: int) -> list[Any]:
         """Up to 100 messages with greater ids, in ascending order."""
         return _list(

@@ -36,6 +36,9 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
         counts["touched_attachments"] = _upsert(
             tx, "upsert_attachments", _unique(rows.attachments), project_id=connection.project_id
         )
+    if rows.gone:
+        changed += sql.bury_conversations(tx, project_id=connection.project_id, ids=rows.gone)
+    if changed:
         sql.drop_attachments_of_deleted(
             tx,
             project_id=connection.project_id,
