@@ -30,6 +30,8 @@ from tests.vendors.chatwoot import ChatwootServer
 
 DUE_NOW = "UPDATE scheduled_jobs SET next_run_at = now() WHERE job_type = 'connectors_sync_cycle'"
 
+BREAKER_HALF_OPEN = "UPDATE connector_breakers SET open_until = now()"
+
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
@@ -139,7 +141,7 @@ def test_a_vendor_that_goes_away_is_left_alone_and_comes_back_by_itself(
 
     talks(chatwoot, 3)
     chatwoot.start()
-    time.sleep(IMPATIENT["connector_breaker_seconds"])
+    rows(database_url, BREAKER_HALF_OPEN)
     assert scheduled(connected)["status"] == "completed"
     assert stored(database_url) == upstream(chatwoot)
     assert open_errors(owner) == [] and state_of(owner)["failing_since"] is None
@@ -147,7 +149,7 @@ def test_a_vendor_that_goes_away_is_left_alone_and_comes_back_by_itself(
 
 
 def test_an_open_breaker_costs_the_vendor_no_call_and_its_probe_costs_one(
-    chatwoot: ChatwootServer, connected: str, work: Work, app: Flask
+    chatwoot: ChatwootServer, connected: str, work: Work, app: Flask, database_url: str
 ) -> None:
     object.__setattr__(app.config["SETTINGS"], "connector_breaker_failures", 2)
     chatwoot.faults.add("status", status=503)
@@ -155,7 +157,7 @@ def test_an_open_breaker_costs_the_vendor_no_call_and_its_probe_costs_one(
     assert chatwoot.requests.count() == 2
     assert work(connected, "chatwoot_sync")["error_kind"] == "circuit_open"
     assert chatwoot.requests.count() == 2
-    time.sleep(IMPATIENT["connector_breaker_seconds"])
+    rows(database_url, BREAKER_HALF_OPEN)
     work(connected, "chatwoot_sync")
     assert chatwoot.requests.count() == 3
 
@@ -177,7 +179,7 @@ def test_an_outage_of_many_attempts_never_stops_the_schedule(
     state = state_of(owner)
     assert state["dead_letters"] >= 1 and "Next try at" in state["message"]
     chatwoot.start()
-    time.sleep(IMPATIENT["connector_breaker_seconds"])
+    rows(database_url, BREAKER_HALF_OPEN)
     assert scheduled(connected)["status"] == "completed"
     assert open_errors(owner) == [] and stored(database_url) == upstream(chatwoot)
 

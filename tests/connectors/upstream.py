@@ -18,7 +18,6 @@ IMPATIENT: dict[str, Any] = {
     "connector_connect_timeout_seconds": 0.5,
     "connector_read_timeout_seconds": 0.3,
     "connector_total_timeout_seconds": 0.6,
-    "connector_breaker_seconds": 0.4,
     "chatwoot_concurrency": 2,
 }
 
