@@ -102,7 +102,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        hard = [error for error in self.failed.values() if error.kind != "stream_unavailable"]
+        hard = [error for error in self.failed.values() if not error.soft]
         if hard:
             return "failed"
         return "partial" if self.unfinished or self.failed else "completed"
@@ -134,7 +134,7 @@ def pull(
             error = _failure(stream, fault)
             outcome.failed[stream.name] = error
             log.warning("stream_failed", stream=stream.name, kind=error.kind)
-            if not stream.optional:
+            if not stream.optional and not error.soft:
                 break  # the streams behind it stand on its rows
     return outcome
 

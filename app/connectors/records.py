@@ -50,7 +50,7 @@ def short(text: Any, limit: int) -> str | None:
 
 def moment(value: Any) -> datetime | None:
     """Seconds or milliseconds of the epoch, or ISO; nothing, zero and nonsense are None."""
-    if value is None or value == "" or isinstance(value, bool):
+    if value == "" or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?", value):
         try:

@@ -281,7 +281,7 @@ def _end(
 
 def _health(outcome: Outcome) -> tuple[str, str | None]:
     error = outcome.first_error
-    if error is None or error.kind == "stream_unavailable":
+    if error is None or error.soft:
         return "ok", None
     if error.permanent:
         return "needs_attention", error.message

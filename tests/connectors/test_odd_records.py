@@ -184,7 +184,7 @@ def test_an_odd_conversation_is_stored_as_far_as_it_is_understood(
     assert stored(database_url) == upstream(chatwoot) and open_errors(owner) == []
 
 
-@pytest.mark.parametrize("moment", [None, "tomorrow", 0])
+@pytest.mark.parametrize("moment", [None, "tomorrow", 0, [1]], ids=str)
 def test_a_conversation_without_a_time_does_not_hide_those_behind_it(
     chatwoot: ChatwootServer,
     connected: str,
@@ -305,6 +305,11 @@ def test_a_conversation_that_vanishes_while_it_is_read_costs_only_itself(
         database_url,
         f"SELECT DISTINCT content, deleted_at IS NULL FROM cw_messages WHERE conversation_id={gone.id}",
     ) == [(None, False)]
+    told = f"source_ref IN (SELECT id FROM cw_messages WHERE conversation_id = {gone.id})"
+    assert rows(
+        database_url,
+        f"SELECT count(*) > 0, count(payload_json->'snippet') FROM connector_events WHERE {told}",
+    ) == [(True, 0)]
     assert stored(database_url)["chunks"] == expected["chunks"]
     assert open_errors(owner) == []
     assert work(connected, "chatwoot_sync")["result"]["touched_conversations"] == 0

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
-from app.connectors.chatwoot import mapping, writer
+from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
@@ -36,7 +36,11 @@ class ChatwootReader:
             AgentStream(connection, client, names),
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
+            SilenceStream(connection),
         ]
+        if inboxes(connection) is not None:
+            # The account's list of contacts knows no inboxes: they come with their conversations.
+            self.streams.pop(2)
 
     @classmethod
     def open(
@@ -50,6 +54,12 @@ class ChatwootReader:
 
     def close(self) -> None:
         self.client.close()
+
+
+def inboxes(connection: Connection) -> set[int] | None:
+    """The inboxes that the connection may read; None means all of the account."""
+    wanted = connection.filters.get("inbox_ids")
+    return {int(number) for number in wanted} if wanted else None
 
 
 def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -74,10 +84,15 @@ class InboxStream:
         collect(
             self.client.inboxes(),
             "inbox",
-            lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
+            partial(self._take, rows=rows),
             rows.rejected,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
+
+    def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is None or number(record["id"]) in wanted:
+            rows.inboxes.append(mapping.inbox(self.names, record))
 
 
 @dataclass
@@ -161,7 +176,7 @@ class ConversationStream:
                     rows.rejected,
                 )
                 # One without a time says nothing about how far the list has been read.
-                times = [row["last_activity_at"] for row in rows.conversations]
+                times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
                 times = [time for time in times if time is not None]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
@@ -171,6 +186,9 @@ class ConversationStream:
                     return
 
     def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is not None and record.get("inbox_id") not in wanted:
+            return
         sender = (record.get("meta") or {}).get("sender") or record.get("contact")
         rows.add_contact(mapping.contact(self.names, sender))
         rows.conversations.append(mapping.conversation(self.names, record))
@@ -250,6 +268,22 @@ def _last_id(batch: list[Any]) -> int:
     found: list[int] = []
     collect(batch, "message", lambda record: found.append(number(record["id"])), [])
     return max(found, default=0)
+
+
+@dataclass
+class SilenceStream:
+    """Nothing is read: what has been read says which clients have fallen silent."""
+
+    connection: Connection
+    name: str = "silences"
+    optional: bool = False
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        yield Page(
+            write=lambda tx: {"silences": happenings.record_silences(tx, self.connection)},
+            place=Place(),
+            records=0,
+        )
 
 
 @dataclass
