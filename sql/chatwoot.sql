@@ -75,11 +75,23 @@ FROM cw_conversations c
 LEFT JOIN LATERAL (
     SELECT min(message_id) AS id FROM (
         SELECT m.message_id FROM cw_messages m
-        WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id
+        WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id AND m.content_hash <> ''
         ORDER BY m.created_at DESC, m.id DESC LIMIT 20) newest
 ) recent ON true
 WHERE c.project_id = :project_id AND c.id = ANY(:ids)
 ORDER BY c.id;
+
+-- name: bury_conversations(project_id, ids)
+-- Conversations that are no longer there, and what was said in them. Answers the messages. Should one
+-- come back, the empty hashes have all of it read again.
+WITH gone AS (
+    UPDATE cw_conversations SET deleted_at = now(), messages_read_to = NULL, content_hash = ''
+    WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
+    RETURNING id
+)
+UPDATE cw_messages m SET content = NULL, content_hash = '', deleted_at = coalesce(m.deleted_at, now()), updated_at = now()
+FROM gone WHERE m.project_id = :project_id AND m.conversation_global_id = gone.id
+RETURNING m.id, false AS inserted;
 
 -- name: upsert_messages(project_id, connection_id, rows)
 -- Answers the messages that are new or changed. A deleted one keeps its place and loses its content.

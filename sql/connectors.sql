@@ -154,6 +154,16 @@ VALUES (:project_id, :connector, 'running', now(), :run_id)
 ON CONFLICT (project_id, connector) DO UPDATE
     SET status = 'running', last_attempt_at = now(), run_id = excluded.run_id, updated_at = now();
 
+-- name: state_run(project_id, connector)$
+-- The run that last began to read.
+SELECT run_id FROM connector_sync_state WHERE project_id = :project_id AND connector = :connector;
+
+-- name: stop_state(project_id, connector)!
+-- A run that was stopped: what is known of the connector is what the run before it found.
+UPDATE connector_sync_state SET updated_at = now(),
+    status = CASE WHEN coalesce(last_error_kind, 'stream_unavailable') = 'stream_unavailable' THEN 'partial' ELSE 'failed' END
+WHERE project_id = :project_id AND connector = :connector;
+
 -- name: end_state(project_id, connector, status, cursor_ts, cursor_id, error_kind, error, meta)!
 UPDATE connector_sync_state SET
     status = :status, updated_at = now(), meta = :meta,
@@ -175,10 +185,15 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
        coalesce(s.retry_count, 0) AS retry_count, s.last_error, s.last_error_kind,
        coalesce(s.meta, '{}') AS meta, s.updated_at,
        extract(epoch FROM now() - s.last_success_at)::float8 AS lag_seconds,
-       (SELECT min(least(e.next_retry_at, j.next_run_at)) FROM scheduled_jobs j
-            LEFT JOIN connector_errors e ON e.project_id = j.project_id AND e.connector = k.connector
+       CASE WHEN c.health IS DISTINCT FROM 'needs_attention' THEN least(
+           (SELECT j.next_run_at FROM scheduled_jobs j
+            WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle' AND j.status = 'active'),
+           -- An error whose time has come waits for the job that looks for such errors.
+           (SELECT greatest(j.next_run_at, min(e.next_retry_at)) FROM scheduled_jobs j
+            JOIN connector_errors e ON e.project_id = j.project_id AND e.connector = k.connector
                 AND e.status IN ('pending', 'retrying')
-        WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle' AND j.status = 'active') AS next_run_at,
+            WHERE j.project_id = :project_id AND j.job_type = 'connector_errors_retry' AND j.status = 'active'
+            GROUP BY j.next_run_at)) END AS next_run_at,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
           AND e.status <> 'resolved') AS open_errors,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector

@@ -168,6 +168,8 @@ def failure_of(run: Row) -> ApiError:
     job = CATALOGUE.get(run["job_type"])
     if job and job.connector:
         details["connector"] = job.connector
+    if run["result"].get("running_run_id"):
+        details["running_run_id"] = run["result"]["running_run_id"]
     retry_after = run["result"].get("retry_after")
     if retry_after:
         details["retry_after"] = retry_after
