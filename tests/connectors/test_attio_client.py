@@ -19,14 +19,6 @@ Make = Callable[..., AttioClient]
 
 
 @pytest.fixture
-def attio() -> Iterator[AttioServer]:
-    server = AttioServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def make_client(attio: AttioServer) -> Iterator[Make]:
     made: list[AttioClient] = []
 
