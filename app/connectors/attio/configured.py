@@ -23,7 +23,9 @@ from typing import Any
 
 from app.connectors.errors import ConnectorError
 from app.connectors.records import Json
+from app.crm.deals import FIELDS as DEAL_FIELDS
 
+OWNABLE = frozenset({"name", "domain", "stage", *DEAL_FIELDS})
 OBJECTS = ("companies", "people", "deals")
 OPPORTUNITY_STAGES = ("discovery", "qualified", "proposal", "negotiation", "won", "lost")
 ACCOUNT_STAGES = ("active", "inactive", "prospect")
@@ -123,7 +125,7 @@ class Configured:
             stages=_stages(mapping.get("stages"), STAGE_WORDS, OPPORTUNITY_STAGES),
             account_stages=_stages(mapping.get("account_stages"), ACCOUNT_WORDS, ACCOUNT_STAGES),
             probability_scale=_scale(mapping.get("probability_scale")),
-            vendor_wins=frozenset(map(str, mapping.get("vendor_wins") or ())),
+            vendor_wins=_vendor_wins(mapping.get("vendor_wins") or []),
             everything=not filters,
         )
 
@@ -206,6 +208,14 @@ def _scale(found: Any) -> Decimal | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
         raise _wrong("probability_scale is the number that means certainty, like 1 or 100")
     return Decimal(str(found))
+
+
+def _vendor_wins(found: Any) -> frozenset[str]:
+    """The CRM's fields that the vendor may write over what a person wrote."""
+    unknown = set(found) - OWNABLE if isinstance(found, list) else {found}
+    if unknown:
+        raise _wrong(f"vendor_wins cannot name {', '.join(sorted(map(str, unknown)))}")
+    return frozenset(found)
 
 
 def _table(found: Any, what: str) -> Json:

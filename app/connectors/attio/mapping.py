@@ -14,6 +14,7 @@ from app.connectors.records import Json, clean, moment, sealed, short
 
 MOST_TEXT = 200_000
 CENTS = Decimal("0.01")
+MOST_MONEY = Decimal(10) ** 12  # of one deal: what the CRM's column holds
 
 
 @dataclass(frozen=True)
@@ -198,8 +199,11 @@ def _uuid(value: Any) -> str:
 def _amount(found: Json, slugs: tuple[str, ...]) -> Json:
     """The amount of the first slug that has one, zero included, and its currency if it has one."""
     value = values.first(found, slugs) or {}
+    amount = values.number(found, slugs)
+    if amount is not None and abs(amount) >= MOST_MONEY:
+        raise ValueError("amount is out of range")
     return {
-        "amount": _money(values.number(found, slugs)),
+        "amount": _money(amount),
         "currency": short(value.get("currency_code"), 3),
     }
 
