@@ -13,6 +13,7 @@ from flask import Flask
 from app.connectors.attio.streams import AttioReader, Sweep
 from app.connectors.connections import find
 from app.connectors.engine import Budget, commit_page
+from tests.conftest import Browser
 from tests.connectors.conftest import Connect, Rows, Sync
 from tests.vendors.attio import AttioServer, State, typed
 from tests.vendors.faults import in_seconds
@@ -180,10 +181,10 @@ def test_too_much_missing_is_not_believed(
         workspace.delete("companies", company)
     workspace.change(companies[70], "name", typed.text("Renamed"))
     run = sync_attio()
-    assert run["status"] == "failed" and run["error_kind"] == "sweep_guard"
+    assert run["status"] == "partial" and run["error_kind"] == "sweep_guard"
     assert rows("SELECT count(*) FROM attio_accounts_raw WHERE deleted_at IS NULL") == [(100,)]
     assert rows("SELECT count(*) FROM crm_accounts WHERE name = 'Renamed'") == [(1,)]
-    assert rows("SELECT stream, status FROM connector_errors") == [("companies", "pending")]
+    assert rows("SELECT stream, status FROM connector_errors") == [("companies", "dead_letter")]
     # It is asked anew each time; once most of them are back, the rest is believed.
     for company in companies[:50]:
         workspace.objects["companies"].records[company.id] = company
@@ -192,17 +193,21 @@ def test_too_much_missing_is_not_believed(
     assert rows("SELECT status FROM connector_errors") == [("resolved",)]
 
 
-def test_deletions_on_purpose_can_be_let_through(
-    workspace: State, sync_attio: Sync, rows: Rows
+def test_deletions_on_purpose_are_confirmed_by_hand(
+    workspace: State, sync_attio: Sync, owner: Browser, rows: Rows
 ) -> None:
     companies = [workspace.add_company(f"Company {n}") for n in range(60)]
+    people = [workspace.add_person(f"Person {n}") for n in range(60)]
     sync_attio()
-    for company in companies:
+    for company, person in zip(companies[:52], people[:52], strict=True):
         workspace.delete("companies", company)
-    assert sync_attio()["status"] == "failed"
-    rows("UPDATE connector_connections SET options = '{\"sweep_guard\": false}'")
+        workspace.delete("people", person)
+    assert sync_attio()["status"] == "partial"
+    (dead, _) = owner.get("/connectors/errors/dead-letter").get_json()["errors"]
+    assert owner.post(f"/connectors/errors/dead-letter/{dead['id']}/retry").status_code == 202
     assert sync_attio()["status"] == "completed"
-    assert rows("SELECT count(*) FROM attio_accounts_raw WHERE deleted_at IS NULL") == [(0,)]
+    assert rows("SELECT count(*) FROM attio_accounts_raw WHERE deleted_at IS NULL") == [(8,)]
+    assert rows("SELECT options FROM connector_connections") == [({},)]
 
 
 def read(

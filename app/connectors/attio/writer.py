@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from app.connectors.attio import derived
 from app.connectors.connections import Connection
 from app.connectors.records import Json
-from app.connectors.sweeps import refuse_too_many
+from app.connectors.sweeps import FEW, forget_confirmation, refuse_too_many
 from app.crm import mirror
 from app.db import Connection as Tx
 from app.db import Row, statements
@@ -105,7 +105,7 @@ class Writer:
 
     def unseen(self, tx: Tx, table: Table, sweep_id: str, what: str) -> list[str]:
         """Rows that the whole sweep did not name. Raises ConnectorError `sweep_guard` when they are too
-        many to be believed, unless the connection's options say `"sweep_guard": false`."""
+        many to be believed."""
         found = sql.unseen(
             tx,
             raw=table.name,
@@ -114,8 +114,7 @@ class Writer:
             sweep_id=sweep_id,
             list=table.list_slug,
         )
-        if self.connection.options.get("sweep_guard") is not False:
-            refuse_too_many(what, len(found["ids"]), found["stored"])
+        refuse_too_many(self.connection, what, len(found["ids"]), found["stored"])
         gone: list[str] = found["ids"]
         return gone
 
@@ -125,6 +124,8 @@ class Writer:
         if not gone:
             return {}
         project_id = self.connection.project_id
+        if len(gone) > FEW:  # what needed no confirmation leaves it for the stream that was meant
+            forget_confirmation(tx, self.connection)
         sql.mark_deleted(tx, raw=table.name, project_id=project_id, ids=gone)
         if table.empty:
             table.empty(tx, project_id=project_id, ids=gone)
