@@ -137,7 +137,7 @@ class Mapper:
                 "deadline_at": moment(record.get("deadline_at")),
                 "is_completed": record.get("is_completed") is True,
                 "linked_record_ids": [_uuid(item["target_record_id"]) for item in linked],
-                "assignee_ids": [str(item["referenced_actor_id"]) for item in assigned],
+                "assignee_ids": [_uuid(item["referenced_actor_id"]) for item in assigned],
                 **_author(record),
             },
         )
