@@ -71,10 +71,9 @@ def make_api(state: State, token: str, faults: Faults, log: AttioLog) -> Flask:
     @app.get("/v2/tasks")
     def tasks() -> Response:
         with state.lock:
+            newest_first = request.args.get("sort") == "created_at:desc"
             found = sorted(
-                state.tasks.values(),
-                key=lambda task: task["created_at"],
-                reverse=request.args.get("sort") == "created_at:desc",
+                state.tasks.values(), key=lambda t: t["created_at"], reverse=newest_first
             )
             return _json({"data": _slice(found, request.args, 500)})
 
