@@ -6,20 +6,21 @@ WHERE project_id = :project_id AND connector = :connector AND enabled
 ORDER BY created_at, id LIMIT 1;
 
 -- name: list_connections(project_id)
-SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, enabled, from_settings,
+SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, mapping, enabled, from_settings,
        health, health_reason, last_verified_at, created_at, updated_at
 FROM connector_connections WHERE project_id = :project_id
 ORDER BY connector, created_at, id;
 
--- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, from_settings, created_by)^
+-- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, mapping, from_settings, created_by)^
 -- A new connection; for a known account a new token and a clean bill of health.
 INSERT INTO connector_connections AS c (project_id, connector, base_url, external_account_id, credentials_enc,
-                                        credential_hint, display_name, filters, from_settings, created_by)
+                                        credential_hint, display_name, filters, mapping, from_settings, created_by)
 VALUES (:project_id, :connector, :base_url, :external_account_id, :credentials_enc,
-        :credential_hint, :display_name, :filters, :from_settings, :created_by)
+        :credential_hint, :display_name, :filters, coalesce(:mapping::jsonb, '{}'), :from_settings, :created_by)
 ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
     SET base_url = excluded.base_url, credentials_enc = excluded.credentials_enc,
         credential_hint = excluded.credential_hint, display_name = excluded.display_name, filters = excluded.filters,
+        mapping = coalesce(:mapping::jsonb, c.mapping),
         from_settings = excluded.from_settings, enabled = true,
         health = 'ok', health_reason = NULL, updated_at = now()
 RETURNING *;

@@ -24,6 +24,7 @@ from app.scheduler import service as scheduler
 from app.scheduler.runner import Runner
 from config.settings import Settings, load
 from jobs.handlers import HANDLERS
+from tests.vendors.attio import AttioServer
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.linear import LinearServer
 
@@ -199,6 +200,15 @@ def chatwoot() -> Iterator[ChatwootServer]:
     """A simulated Chatwoot server with one empty account, number 1."""
     server = ChatwootServer()
     server.state.add_account(1, "Studio")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def attio() -> Iterator[AttioServer]:
+    """A simulated Attio workspace, without deals as every new one."""
+    server = AttioServer()
     server.start()
     yield server
     server.stop()

@@ -47,6 +47,7 @@ class NewConnection(Input):
     api_token = Text(required=True, validate=validate.Length(4, 500))
     display_name = Text(load_default="", validate=validate.Length(max=200))
     filters = fields.Nested(Filters, load_default=dict)
+    mapping = fields.Dict(keys=fields.String(), load_default=None, allow_none=True)
     verify = fields.Boolean(load_default=True)
 
     @post_load
@@ -117,6 +118,7 @@ def _draft(project_id: UUID, body: dict[str, Any]) -> Connection:
         external_account_id=body["external_account_id"],
         token=body["api_token"],
         filters=body["filters"],
+        mapping=body["mapping"] or {},
         options={},
         enabled=True,
         health="ok",

@@ -289,6 +289,7 @@ def _health(outcome: Outcome) -> tuple[str, str | None]:
 
 
 _REFUSALS = {
+    "config_missing": (400, "validation_error"),
     "auth_failed": (502, "upstream_auth_failed"),
     "forbidden": (502, "upstream_auth_failed"),
     "rate_limited": (429, "upstream_rate_limited"),

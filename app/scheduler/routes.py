@@ -94,6 +94,19 @@ def sync_linear(project_id: UUID) -> tuple[dict[str, Any], int]:
     return _start(project_id, "linear_sync")
 
 
+@api.post(
+    "/jobs/attio/sync",
+    permission="connectors.run",
+    reply=RunReply,
+    limit="job",
+    errors=("connector_not_configured", "attio_source_binding_error", "upstream_unavailable"),
+)
+def sync_attio(project_id: UUID) -> tuple[dict[str, Any], int]:
+    """Pull what is new from Attio. Waits up to 10 s for the end, then answers 202."""
+    require_connection(project_id, "attio")
+    return _start(project_id, "attio_sync")
+
+
 @api.post("/jobs/embeddings/run", permission="jobs.run", reply=RunReply, limit="job")
 def run_embeddings(project_id: UUID) -> tuple[dict[str, Any], int]:
     """Embed what waits. Waits up to 10 s for the end, then answers 202."""
