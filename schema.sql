@@ -172,6 +172,113 @@ ALTER TABLE audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE contact_channel_policies (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id uuid,
+    contact_global_id text NOT NULL,
+    channel text NOT NULL,
+    opted_out boolean DEFAULT false NOT NULL,
+    stop_on_reply boolean DEFAULT true NOT NULL,
+    frequency_window_hours integer DEFAULT 24 NOT NULL,
+    frequency_cap integer DEFAULT 3 NOT NULL,
+    last_outbound_at timestamp with time zone,
+    last_inbound_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT contact_channel_policies_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT contact_channel_policies_contact_global_id_check CHECK (((length(contact_global_id) >= 1) AND (length(contact_global_id) <= 500))),
+    CONSTRAINT contact_channel_policies_frequency_cap_check CHECK (((frequency_cap >= 1) AND (frequency_cap <= 200))),
+    CONSTRAINT contact_channel_policies_frequency_window_hours_check CHECK (((frequency_window_hours >= 1) AND (frequency_window_hours <= 720)))
+);
+
+CREATE TABLE cw_contacts (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    name text,
+    email text,
+    phone_number text,
+    identifier text,
+    custom_attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone
+);
+
+CREATE TABLE projects (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_scope_id uuid NOT NULL,
+    name text NOT NULL,
+    phase text DEFAULT 'active'::text NOT NULL,
+    is_demo boolean DEFAULT false NOT NULL,
+    archived_at timestamp with time zone,
+    data_version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
+    CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
+);
+
+CREATE TABLE suppressions (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    value text,
+    value_hash bytea NOT NULL,
+    channel text DEFAULT 'all'::text NOT NULL,
+    reason text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'telegram'::text, 'contact'::text, 'domain'::text]))),
+    CONSTRAINT suppressions_reason_check CHECK ((reason = ANY (ARRAY['unsubscribe'::text, 'complaint'::text, 'hard_bounce'::text, 'manual'::text, 'do_not_contact'::text]))),
+    CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
+);
+
+CREATE VIEW blocked_addresses AS
+ SELECT contact_channel_policies.account_scope_id,
+    sha256(convert_to(lower(contact_channel_policies.contact_global_id), 'UTF8'::name)) AS address_hash,
+    'opted_out'::text AS reason
+   FROM contact_channel_policies
+  WHERE (contact_channel_policies.opted_out AND (contact_channel_policies.channel = ANY (ARRAY['email'::text, 'all'::text])))
+UNION ALL
+ SELECT k.account_scope_id,
+    sha256(convert_to(lower(btrim(c.email)), 'UTF8'::name)) AS address_hash,
+    'opted_out'::text AS reason
+   FROM ((contact_channel_policies k
+     JOIN projects p ON ((p.account_scope_id = k.account_scope_id)))
+     JOIN cw_contacts c ON (((c.project_id = p.id) AND (c.id = k.contact_global_id))))
+  WHERE (k.opted_out AND (k.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (c.email IS NOT NULL))
+UNION ALL
+ SELECT suppressions.account_scope_id,
+    suppressions.value_hash AS address_hash,
+        CASE suppressions.reason
+            WHEN 'hard_bounce'::text THEN 'bounced'::text
+            ELSE 'suppressed'::text
+        END AS reason
+   FROM suppressions
+  WHERE ((suppressions.revoked_at IS NULL) AND (suppressions.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (suppressions.kind = ANY (ARRAY['email'::text, 'domain'::text])))
+UNION ALL
+ SELECT s.account_scope_id,
+    sha256(convert_to(lower(btrim(c.email)), 'UTF8'::name)) AS address_hash,
+    'suppressed'::text AS reason
+   FROM ((suppressions s
+     JOIN projects p ON ((p.account_scope_id = s.account_scope_id)))
+     JOIN cw_contacts c ON (((c.project_id = p.id) AND (c.id = s.value))))
+  WHERE ((s.revoked_at IS NULL) AND (s.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (s.kind = 'contact'::text) AND (c.email IS NOT NULL));
+
 CREATE TABLE connector_breakers (
     project_id uuid NOT NULL,
     connection_id uuid NOT NULL,
@@ -332,28 +439,6 @@ CREATE TABLE cw_attachments_raw (
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-CREATE TABLE cw_contacts (
-    project_id uuid NOT NULL,
-    id text NOT NULL,
-    connection_id uuid,
-    account_id bigint NOT NULL,
-    contact_id bigint NOT NULL,
-    name text,
-    email text,
-    phone_number text,
-    identifier text,
-    custom_attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
-    data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    content_hash bytea NOT NULL,
-    source_created_at timestamp with time zone,
-    source_updated_at timestamp with time zone,
-    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone
 );
 
 CREATE TABLE cw_conversations (
@@ -769,6 +854,27 @@ CREATE UNLOGGED TABLE login_attempts (
     window_ends_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE loops_contact_state (
+    account_scope_id uuid NOT NULL,
+    email text NOT NULL,
+    loops_id text,
+    payload_hash bytea,
+    project_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    status text NOT NULL,
+    last_error text,
+    last_tried_at timestamp with time zone,
+    last_pushed_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT loops_contact_state_last_error_check CHECK ((length(last_error) <= 200)),
+    CONSTRAINT loops_contact_state_status_check CHECK ((status = ANY (ARRAY['pushed'::text, 'failed'::text, 'rejected'::text, 'opted_out'::text, 'bounced'::text, 'complained'::text, 'deleted'::text])))
+);
+
+CREATE TABLE loops_turns (
+    account_scope_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE process_heartbeats (
     process text NOT NULL,
     kind text NOT NULL,
@@ -789,20 +895,6 @@ CREATE TABLE project_counters (
     project_id uuid NOT NULL,
     name text NOT NULL,
     value bigint DEFAULT 0 NOT NULL
-);
-
-CREATE TABLE projects (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    account_scope_id uuid NOT NULL,
-    name text NOT NULL,
-    phase text DEFAULT 'active'::text NOT NULL,
-    is_demo boolean DEFAULT false NOT NULL,
-    archived_at timestamp with time zone,
-    data_version bigint DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
-    CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
 );
 
 CREATE TABLE rag_chunks (
@@ -969,6 +1061,12 @@ ALTER TABLE ONLY connector_streams
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_pkey PRIMARY KEY (project_id, connector);
 
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_account_scope_id_contact_global_id_key UNIQUE (account_scope_id, contact_global_id, channel);
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_pkey PRIMARY KEY (account_scope_id, id);
+
 ALTER TABLE ONLY cw_agents
     ADD CONSTRAINT cw_agents_pkey PRIMARY KEY (project_id, id);
 
@@ -1080,6 +1178,12 @@ ALTER TABLE ONLY linear_teams_raw
 ALTER TABLE ONLY login_attempts
     ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (bucket);
 
+ALTER TABLE ONLY loops_contact_state
+    ADD CONSTRAINT loops_contact_state_pkey PRIMARY KEY (account_scope_id, email);
+
+ALTER TABLE ONLY loops_turns
+    ADD CONSTRAINT loops_turns_pkey PRIMARY KEY (account_scope_id);
+
 ALTER TABLE ONLY process_heartbeats
     ADD CONSTRAINT process_heartbeats_pkey PRIMARY KEY (process);
 
@@ -1127,6 +1231,9 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY source_documents
     ADD CONSTRAINT source_documents_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_scope_id, id);
 
 CREATE UNIQUE INDEX app_users_email ON app_users USING btree (lower(email)) WHERE (email IS NOT NULL);
 
@@ -1206,6 +1313,10 @@ CREATE INDEX linear_issues_state ON linear_issues_raw USING btree (project_id, s
 
 CREATE INDEX linear_issues_sweep ON linear_issues_raw USING btree (project_id, connection_id, last_seen_at) WHERE (deleted_at IS NULL);
 
+CREATE INDEX loops_contact_state_email ON loops_contact_state USING btree (email);
+
+CREATE INDEX loops_contact_state_id ON loops_contact_state USING btree (loops_id) WHERE (loops_id IS NOT NULL);
+
 CREATE INDEX project_assignments_user ON project_assignments USING btree (user_id, project_id);
 
 CREATE UNIQUE INDEX projects_name ON projects USING btree (account_scope_id, lower(name)) WHERE (archived_at IS NULL);
@@ -1233,6 +1344,8 @@ CREATE INDEX source_documents_newest ON source_documents USING btree (project_id
 CREATE INDEX source_documents_text ON source_documents USING gin (project_id, search_text gin_trgm_ops);
 
 CREATE INDEX source_documents_words ON source_documents USING gin (project_id, words);
+
+CREATE UNIQUE INDEX suppressions_one ON suppressions USING btree (account_scope_id, kind, value_hash, channel) WHERE (revoked_at IS NULL);
 
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -1300,6 +1413,12 @@ ALTER TABLE ONLY connector_streams
 
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY cw_agents
     ADD CONSTRAINT cw_agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
@@ -1397,6 +1516,12 @@ ALTER TABLE ONLY linear_states_raw
 ALTER TABLE ONLY linear_teams_raw
     ADD CONSTRAINT linear_teams_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY loops_contact_state
+    ADD CONSTRAINT loops_contact_state_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY loops_turns
+    ADD CONSTRAINT loops_turns_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY project_assignments
     ADD CONSTRAINT project_assignments_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES app_users(id) ON DELETE SET NULL;
 
@@ -1441,3 +1566,9 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY source_documents
     ADD CONSTRAINT source_documents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_created_by_fkey FOREIGN KEY (created_by) REFERENCES app_users(id) ON DELETE SET NULL;
