@@ -38,5 +38,6 @@ CATALOGUE: dict[str, JobType] = {
         _sync("chatwoot"),
         _sync("linear"),
         JobType("embeddings_run", 1200),
+        JobType("loops_contacts_sync", 3600, connector="loops"),
     )
 }
