@@ -172,113 +172,6 @@ ALTER TABLE audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE contact_channel_policies (
-    account_scope_id uuid NOT NULL,
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id uuid,
-    contact_global_id text NOT NULL,
-    channel text NOT NULL,
-    opted_out boolean DEFAULT false NOT NULL,
-    stop_on_reply boolean DEFAULT true NOT NULL,
-    frequency_window_hours integer DEFAULT 24 NOT NULL,
-    frequency_cap integer DEFAULT 3 NOT NULL,
-    last_outbound_at timestamp with time zone,
-    last_inbound_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT contact_channel_policies_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
-    CONSTRAINT contact_channel_policies_contact_global_id_check CHECK (((length(contact_global_id) >= 1) AND (length(contact_global_id) <= 500))),
-    CONSTRAINT contact_channel_policies_frequency_cap_check CHECK (((frequency_cap >= 1) AND (frequency_cap <= 200))),
-    CONSTRAINT contact_channel_policies_frequency_window_hours_check CHECK (((frequency_window_hours >= 1) AND (frequency_window_hours <= 720)))
-);
-
-CREATE TABLE cw_contacts (
-    project_id uuid NOT NULL,
-    id text NOT NULL,
-    connection_id uuid,
-    account_id bigint NOT NULL,
-    contact_id bigint NOT NULL,
-    name text,
-    email text,
-    phone_number text,
-    identifier text,
-    custom_attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
-    data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    content_hash bytea NOT NULL,
-    source_created_at timestamp with time zone,
-    source_updated_at timestamp with time zone,
-    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone
-);
-
-CREATE TABLE projects (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    account_scope_id uuid NOT NULL,
-    name text NOT NULL,
-    phase text DEFAULT 'active'::text NOT NULL,
-    is_demo boolean DEFAULT false NOT NULL,
-    archived_at timestamp with time zone,
-    data_version bigint DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
-    CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
-);
-
-CREATE TABLE suppressions (
-    account_scope_id uuid NOT NULL,
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    kind text NOT NULL,
-    value text,
-    value_hash bytea NOT NULL,
-    channel text DEFAULT 'all'::text NOT NULL,
-    reason text NOT NULL,
-    source text DEFAULT ''::text NOT NULL,
-    evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    revoked_at timestamp with time zone,
-    CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
-    CONSTRAINT suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'telegram'::text, 'contact'::text, 'domain'::text]))),
-    CONSTRAINT suppressions_reason_check CHECK ((reason = ANY (ARRAY['unsubscribe'::text, 'complaint'::text, 'hard_bounce'::text, 'manual'::text, 'do_not_contact'::text]))),
-    CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
-);
-
-CREATE VIEW blocked_addresses AS
- SELECT contact_channel_policies.account_scope_id,
-    sha256(convert_to(lower(contact_channel_policies.contact_global_id), 'UTF8'::name)) AS address_hash,
-    'opted_out'::text AS reason
-   FROM contact_channel_policies
-  WHERE (contact_channel_policies.opted_out AND (contact_channel_policies.channel = ANY (ARRAY['email'::text, 'all'::text])))
-UNION ALL
- SELECT k.account_scope_id,
-    sha256(convert_to(lower(btrim(c.email)), 'UTF8'::name)) AS address_hash,
-    'opted_out'::text AS reason
-   FROM ((contact_channel_policies k
-     JOIN projects p ON ((p.account_scope_id = k.account_scope_id)))
-     JOIN cw_contacts c ON (((c.project_id = p.id) AND (c.id = k.contact_global_id))))
-  WHERE (k.opted_out AND (k.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (c.email IS NOT NULL))
-UNION ALL
- SELECT suppressions.account_scope_id,
-    suppressions.value_hash AS address_hash,
-        CASE suppressions.reason
-            WHEN 'hard_bounce'::text THEN 'bounced'::text
-            ELSE 'suppressed'::text
-        END AS reason
-   FROM suppressions
-  WHERE ((suppressions.revoked_at IS NULL) AND (suppressions.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (suppressions.kind = ANY (ARRAY['email'::text, 'domain'::text])))
-UNION ALL
- SELECT s.account_scope_id,
-    sha256(convert_to(lower(btrim(c.email)), 'UTF8'::name)) AS address_hash,
-    'suppressed'::text AS reason
-   FROM ((suppressions s
-     JOIN projects p ON ((p.account_scope_id = s.account_scope_id)))
-     JOIN cw_contacts c ON (((c.project_id = p.id) AND (c.id = s.value))))
-  WHERE ((s.revoked_at IS NULL) AND (s.channel = ANY (ARRAY['email'::text, 'all'::text])) AND (s.kind = 'contact'::text) AND (c.email IS NOT NULL));
-
 CREATE TABLE connector_breakers (
     project_id uuid NOT NULL,
     connection_id uuid NOT NULL,
@@ -415,6 +308,26 @@ CREATE TABLE connector_sync_state (
     CONSTRAINT connector_sync_state_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'running'::text, 'ok'::text, 'partial'::text, 'failed'::text])))
 );
 
+CREATE TABLE contact_channel_policies (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id uuid,
+    contact_global_id text NOT NULL,
+    channel text NOT NULL,
+    opted_out boolean DEFAULT false NOT NULL,
+    stop_on_reply boolean DEFAULT true NOT NULL,
+    frequency_window_hours integer DEFAULT 24 NOT NULL,
+    frequency_cap integer DEFAULT 3 NOT NULL,
+    last_outbound_at timestamp with time zone,
+    last_inbound_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT contact_channel_policies_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT contact_channel_policies_contact_global_id_check CHECK (((length(contact_global_id) >= 1) AND (length(contact_global_id) <= 500))),
+    CONSTRAINT contact_channel_policies_frequency_cap_check CHECK (((frequency_cap >= 1) AND (frequency_cap <= 200))),
+    CONSTRAINT contact_channel_policies_frequency_window_hours_check CHECK (((frequency_window_hours >= 1) AND (frequency_window_hours <= 720)))
+);
+
 CREATE TABLE cw_agents (
     project_id uuid NOT NULL,
     id text NOT NULL,
@@ -439,6 +352,28 @@ CREATE TABLE cw_attachments_raw (
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE cw_contacts (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    account_id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    name text,
+    email text,
+    phone_number text,
+    identifier text,
+    custom_attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone
 );
 
 CREATE TABLE cw_conversations (
@@ -897,6 +832,20 @@ CREATE TABLE project_counters (
     value bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE projects (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_scope_id uuid NOT NULL,
+    name text NOT NULL,
+    phase text DEFAULT 'active'::text NOT NULL,
+    is_demo boolean DEFAULT false NOT NULL,
+    archived_at timestamp with time zone,
+    data_version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
+    CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
+);
+
 CREATE TABLE rag_chunks (
     project_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1020,6 +969,25 @@ CREATE TABLE source_documents (
     content_hash bytea NOT NULL,
     occurred_at timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE suppressions (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    value text,
+    value_hash bytea NOT NULL,
+    channel text DEFAULT 'all'::text NOT NULL,
+    reason text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'telegram'::text, 'contact'::text, 'domain'::text]))),
+    CONSTRAINT suppressions_reason_check CHECK ((reason = ANY (ARRAY['unsubscribe'::text, 'complaint'::text, 'hard_bounce'::text, 'manual'::text, 'do_not_contact'::text]))),
+    CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
 );
 
 ALTER TABLE ONLY account_scopes

@@ -6,22 +6,39 @@
 -- Loops knows of them already: a push by somebody who sees less neither tells more nor takes away.
 -- Those tried longest ago come first, so that every contact is reached however small the runs are.
 WITH people AS (
-    SELECT lower(btrim(c.email)) AS email, array_agg(DISTINCT c.project_id) AS project_ids,
+    SELECT lower(c.email) AS email, array_agg(DISTINCT c.project_id) AS project_ids,
            (array_agg(btrim(c.name) ORDER BY c.source_updated_at DESC NULLS LAST, c.id)
                FILTER (WHERE btrim(c.name) <> ''))[1] AS name
     FROM projects p JOIN cw_contacts c ON c.project_id = p.id
     WHERE p.account_scope_id = :account_scope_id AND p.archived_at IS NULL
-      AND c.deleted_at IS NULL AND btrim(c.email) <> ''
+      AND c.deleted_at IS NULL AND c.email <> ''
     GROUP BY 1 HAVING bool_or(c.project_id = ANY (:project_ids::uuid[]))
 ), team AS (
-    SELECT lower(btrim(a.email)) AS email FROM cw_agents a JOIN projects p ON p.id = a.project_id
+    SELECT lower(a.email) AS email FROM cw_agents a JOIN projects p ON p.id = a.project_id
     WHERE p.account_scope_id = :account_scope_id AND a.email IS NOT NULL
     UNION
-    SELECT lower(btrim(email)) FROM app_users WHERE email IS NOT NULL
+    SELECT lower(email) FROM app_users WHERE email IS NOT NULL
+), refused AS (
+    -- Contacts and addresses that want no email, or shall get none; the same rules as find_block.
+    SELECT contact_global_id AS who, 3 AS rank FROM contact_channel_policies
+    WHERE account_scope_id = :account_scope_id AND opted_out AND channel IN ('email', 'all')
+    UNION ALL
+    SELECT value, 2 FROM suppressions
+    WHERE account_scope_id = :account_scope_id AND kind = 'contact' AND revoked_at IS NULL AND channel IN ('email', 'all')
 ), blocked AS MATERIALIZED (
-    SELECT DISTINCT ON (address_hash) address_hash, reason FROM blocked_addresses
-    WHERE account_scope_id = :account_scope_id
-    ORDER BY address_hash, array_position(ARRAY['bounced', 'suppressed', 'opted_out'], reason)
+    SELECT address_hash, min(rank) AS rank FROM (
+        SELECT sha256(convert_to(who, 'UTF8')) AS address_hash, rank FROM refused
+        UNION ALL
+        -- Under whichever of its ids somebody left, the address is left alone in the whole scope, even
+        -- when that contact is gone by now.
+        SELECT sha256(convert_to(lower(c.email), 'UTF8')), r.rank
+        FROM refused r JOIN cw_contacts c ON c.id = r.who JOIN projects p ON p.id = c.project_id
+        WHERE p.account_scope_id = :account_scope_id AND c.email IS NOT NULL
+        UNION ALL
+        SELECT value_hash, CASE reason WHEN 'hard_bounce' THEN 1 ELSE 2 END FROM suppressions
+        WHERE account_scope_id = :account_scope_id AND kind IN ('email', 'domain') AND revoked_at IS NULL
+          AND channel IN ('email', 'all')
+    ) b GROUP BY address_hash
 ), known AS (
     SELECT p.email, p.name, split_part(p.email, '@', 2) AS domain, s.loops_id, s.status, s.last_tried_at,
            s.payload_hash, r.project_ids, r.project_names,
@@ -40,9 +57,10 @@ WITH people AS (
     SELECT k.*, CASE
         WHEN length(k.email) > 254 OR position('..' IN k.email) > 0
           OR k.email !~ '^[^\s@"<>(),;\\]{1,64}@([\w-]+[.])+[\w-]{2,63}$' THEN 'invalid_email'
-        WHEN k.domain = ANY (:internal_domains::text[]) OR EXISTS (SELECT FROM team t WHERE t.email = k.email)
+        WHEN k.domain = ANY (:internal_domains::text[]) OR k.email IN (SELECT email FROM team)
             THEN 'internal'
-        WHEN whole.reason IS NOT NULL OR own.reason IS NOT NULL THEN coalesce(own.reason, whole.reason)
+        WHEN own.rank IS NOT NULL OR whole.rank IS NOT NULL
+            THEN (ARRAY['bounced', 'suppressed', 'opted_out'])[least(own.rank, whole.rank)]
         WHEN k.payload_hash IS DISTINCT FROM k.fresh_hash
           OR k.status = 'rejected' AND k.last_tried_at < now() - interval '1 day' THEN 'waiting'
         ELSE 'unchanged' END AS fate
@@ -61,11 +79,26 @@ SELECT (SELECT coalesce(jsonb_object_agg(fate, contacts), '{}')
         FROM next) AS contacts;
 
 -- name: find_block(account_scope_id, email)$
--- Why an address gets no mail by now; null when it may.
-SELECT reason FROM blocked_addresses
-WHERE account_scope_id = :account_scope_id
-  AND address_hash IN (sha256(convert_to(:email, 'UTF8')), sha256(convert_to(split_part(:email, '@', 2), 'UTF8')))
-ORDER BY array_position(ARRAY['bounced', 'suppressed', 'opted_out'], reason) LIMIT 1;
+-- Why an address gets no email by now; null when it may.
+WITH mine AS (
+    SELECT :email AS who
+    UNION ALL
+    SELECT c.id FROM projects p JOIN cw_contacts c ON c.project_id = p.id AND lower(c.email) = :email
+    WHERE p.account_scope_id = :account_scope_id
+), hashes AS (
+    SELECT sha256(convert_to(place, 'UTF8')) AS value_hash
+    FROM (VALUES (:email), (split_part(:email, '@', 2))) v(place)
+)
+SELECT (ARRAY['bounced', 'suppressed', 'opted_out'])[min(rank)] FROM (
+    SELECT 3 AS rank FROM contact_channel_policies
+    WHERE account_scope_id = :account_scope_id AND opted_out AND channel IN ('email', 'all')
+      AND contact_global_id IN (SELECT who FROM mine)
+    UNION ALL
+    SELECT CASE reason WHEN 'hard_bounce' THEN 1 ELSE 2 END FROM suppressions
+    WHERE account_scope_id = :account_scope_id AND revoked_at IS NULL AND channel IN ('email', 'all')
+      AND (kind IN ('email', 'domain') AND value_hash IN (SELECT value_hash FROM hashes)
+           OR kind = 'contact' AND value IN (SELECT who FROM mine))
+) b;
 
 -- name: remember_pushed(account_scope_id, email, loops_id, payload_hash, project_ids)!
 INSERT INTO loops_contact_state AS s (account_scope_id, email, loops_id, payload_hash, project_ids, status,

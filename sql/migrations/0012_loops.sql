@@ -41,32 +41,6 @@ CREATE TABLE suppressions (
 CREATE UNIQUE INDEX suppressions_one ON suppressions (account_scope_id, kind, value_hash, channel)
     WHERE revoked_at IS NULL;
 
--- Addresses and whole domains that get no email, by the hash of their lower-case text, and why. A
--- contact that opted out under its id blocks its address in every project of the scope; tombstoned
--- contacts count, since who left wants no mail either.
-CREATE VIEW blocked_addresses AS
-    SELECT account_scope_id, sha256(convert_to(lower(contact_global_id), 'UTF8')) AS address_hash,
-           'opted_out' AS reason
-    FROM contact_channel_policies WHERE opted_out AND channel IN ('email', 'all')
-    UNION ALL
-    SELECT k.account_scope_id, sha256(convert_to(lower(btrim(c.email)), 'UTF8')), 'opted_out'
-    FROM contact_channel_policies k
-    JOIN projects p ON p.account_scope_id = k.account_scope_id
-    JOIN cw_contacts c ON c.project_id = p.id AND c.id = k.contact_global_id
-    WHERE k.opted_out AND k.channel IN ('email', 'all') AND c.email IS NOT NULL
-    UNION ALL
-    SELECT account_scope_id, value_hash,
-           CASE reason WHEN 'hard_bounce' THEN 'bounced' ELSE 'suppressed' END
-    FROM suppressions
-    WHERE revoked_at IS NULL AND channel IN ('email', 'all') AND kind IN ('email', 'domain')
-    UNION ALL
-    SELECT s.account_scope_id, sha256(convert_to(lower(btrim(c.email)), 'UTF8')), 'suppressed'
-    FROM suppressions s
-    JOIN projects p ON p.account_scope_id = s.account_scope_id
-    JOIN cw_contacts c ON c.project_id = p.id AND c.id = s.value
-    WHERE s.revoked_at IS NULL AND s.channel IN ('email', 'all') AND s.kind = 'contact'
-      AND c.email IS NOT NULL;
-
 -- What Loops was last told of an address.
 CREATE TABLE loops_contact_state (
     account_scope_id uuid NOT NULL REFERENCES account_scopes ON DELETE CASCADE,

@@ -102,7 +102,7 @@ def test_who_is_not_pushed_and_why(
 ) -> None:
     invalid = ["none", "a@b", "a b@x.example", "a@x..example", "@x.example", "<a@x.example>"]
     team = ["anna@studio.example", "agent@freelance.example"]
-    add(two[0], {**dict.fromkeys([*invalid, *team], "Имя"), "whole@blocked.example": "Б", " ": "–"})
+    add(two[0], {**dict.fromkeys([*invalid, *team], "Имя"), "whole@blocked.example": "Б", "": "–"})
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO cw_agents (project_id, id, account_id, agent_id, email) "

@@ -24,7 +24,7 @@ from tests.vendors.loops import LoopsServer
 def test_contacts_arrive_by_put_alone(
     owner: Browser, two: tuple[str, str], add: Any, loops: LoopsServer, database_url: str
 ) -> None:
-    add(two[0], {"Olga@X.example ": "Ольга Петрова", "ivan@y.example": "Иванов, Иван Иванович"})
+    add(two[0], {"Olga@X.example": "Ольга Петрова", "ivan@y.example": "Иванов, Иван Иванович"})
     add(two[1], {"olga@x.example": None})
     answer = sync(owner)
     assert (answer["created"], answer["updated"], answer["failed"]) == (2, 0, 0)
