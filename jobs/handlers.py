@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.connectors.loops.service import run_contacts_sync
 from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
@@ -13,4 +14,5 @@ HANDLERS: dict[str, Handler] = {
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
     "embeddings_run": run_embeddings,
+    "loops_contacts_sync": run_contacts_sync,
 }

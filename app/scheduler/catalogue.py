@@ -39,5 +39,6 @@ CATALOGUE: dict[str, JobType] = {
         _sync("linear"),
         _sync("attio"),
         JobType("embeddings_run", 1200),
+        JobType("loops_contacts_sync", 3600, connector="loops"),
     )
 }
