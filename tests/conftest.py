@@ -217,7 +217,13 @@ def linear() -> Iterator[LinearServer]:
 def connect(app: Flask, chatwoot: ChatwootServer) -> Callable[..., None]:
     """Connect a project to an account of the simulated server."""
 
-    def make(project_id: str, account: int = 1, url: str = "", token: str = "") -> None:
+    def make(
+        project_id: str,
+        account: int = 1,
+        url: str = "",
+        token: str = "",
+        filters: dict[str, Any] | None = None,
+    ) -> None:
         with app.app_context():
             connections.store(
                 uuid.UUID(project_id),
@@ -225,6 +231,7 @@ def connect(app: Flask, chatwoot: ChatwootServer) -> Callable[..., None]:
                 base_url=url or chatwoot.url,
                 external_account_id=str(account),
                 api_token=token or chatwoot.token,
+                filters=filters,
             )
 
     return make

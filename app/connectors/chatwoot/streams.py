@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
-from app.connectors.chatwoot import mapping, writer
+from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
+from app.connectors.errors import ConnectorError
 from app.connectors.records import collect, moment, number
 from app.db import db
 from config.settings import Settings
@@ -35,7 +36,11 @@ class ChatwootReader:
             AgentStream(connection, client, names),
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
+            SilenceStream(connection),
         ]
+        if inboxes(connection) is not None:
+            # The account's list of contacts knows no inboxes: they come with their conversations.
+            self.streams.pop(2)
 
     @classmethod
     def open(
@@ -49,6 +54,12 @@ class ChatwootReader:
 
     def close(self) -> None:
         self.client.close()
+
+
+def inboxes(connection: Connection) -> set[int] | None:
+    """The inboxes that the connection may read; None means all of the account."""
+    wanted = connection.filters.get("inbox_ids")
+    return {int(number) for number in wanted} if wanted else None
 
 
 def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -73,10 +84,15 @@ class InboxStream:
         collect(
             self.client.inboxes(),
             "inbox",
-            lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
+            partial(self._take, rows=rows),
             rows.rejected,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
+
+    def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is None or number(record["id"]) in wanted:
+            rows.inboxes.append(mapping.inbox(self.names, record))
 
 
 @dataclass
@@ -159,7 +175,9 @@ class ConversationStream:
                     partial(self._take, rows=rows),
                     rows.rejected,
                 )
-                times = [row["last_activity_at"] for row in rows.conversations]
+                # One without a time says nothing about how far the list has been read.
+                times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
+                times = [time for time in times if time is not None]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
                 ended = window.turn(times, not records)
@@ -168,6 +186,9 @@ class ConversationStream:
                     return
 
     def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is not None and record.get("inbox_id") not in wanted:
+            return
         sender = (record.get("meta") or {}).get("sender") or record.get("contact")
         rows.add_contact(mapping.contact(self.names, sender))
         rows.conversations.append(mapping.conversation(self.names, record))
@@ -182,14 +203,17 @@ class ConversationStream:
         """
         waiting = self._changed(rows)
         while True:
-            batches = list(
-                pool.map(lambda item: self.client.messages_after(item[0], item[1]), waiting.items())
-            )
+            batches = list(pool.map(lambda item: self._messages(*item), waiting.items()))
             following: dict[int, int] = {}
-            for (conversation, _), batch in zip(waiting.items(), batches, strict=True):
+            for (conversation, after_id), batch in zip(waiting.items(), batches, strict=True):
+                if batch is None:
+                    rows.gone.append(self.names.conversation(conversation))
+                    continue
                 self._understand(conversation, batch, rows)
-                if len(batch) >= MESSAGES_PER_CALL:
-                    following[conversation] = max(number(record["id"]) for record in batch)
+                last = _last_id(batch)
+                if len(batch) >= MESSAGES_PER_CALL and last > after_id:
+                    following[conversation] = last
+            rows.conversations = [row for row in rows.conversations if row["id"] not in rows.gone]
             for row in rows.conversations:
                 row["read"] = row["conversation_id"] not in following
             yield _page(
@@ -200,6 +224,15 @@ class ConversationStream:
             unfinished = [row for row in rows.conversations if not row["read"]]
             rows = Rows(conversations=unfinished)
             waiting = following
+
+    def _messages(self, conversation: int, after_id: int) -> list[Any] | None:
+        """A round of a conversation's messages; None when it has vanished since it was listed."""
+        try:
+            return self.client.messages_after(conversation, after_id)
+        except ConnectorError as error:
+            if error.kind != "not_found" or self.client.exists(conversation):
+                raise
+            return None
 
     def _changed(self, rows: Rows) -> dict[int, int]:
         """Which conversations must be read, and after which message id. Unchanged ones cost no call.
@@ -228,6 +261,29 @@ class ConversationStream:
             rows.attachments.extend(attachments)
 
         collect(batch, "message", take, rows.rejected)
+
+
+def _last_id(batch: list[Any]) -> int:
+    """The greatest id of a round, from which the next one goes on; 0 when no record has one."""
+    found: list[int] = []
+    collect(batch, "message", lambda record: found.append(number(record["id"])), [])
+    return max(found, default=0)
+
+
+@dataclass
+class SilenceStream:
+    """Nothing is read: what has been read says which clients have fallen silent."""
+
+    connection: Connection
+    name: str = "silences"
+    optional: bool = False
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        yield Page(
+            write=lambda tx: {"silences": happenings.record_silences(tx, self.connection)},
+            place=Place(),
+            records=0,
+        )
 
 
 @dataclass
