@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
+from app.connectors.webhooks.deliveries import run_deliveries
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
 
@@ -11,5 +12,6 @@ HANDLERS: dict[str, Handler] = {
     "linear_sync": sync_of("linear"),
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
+    "webhook_deliveries": run_deliveries,
     "embeddings_run": run_embeddings,
 }

@@ -37,6 +37,12 @@ CATALOGUE: dict[str, JobType] = {
         JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
         _sync("chatwoot"),
         _sync("linear"),
+        JobType(
+            "webhook_deliveries",
+            300,
+            cascades=("embeddings_run",),
+            also_tells="connectors_sync_cycle",
+        ),
         JobType("embeddings_run", 1200),
     )
 }

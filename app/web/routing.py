@@ -32,7 +32,8 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Operation:
-    """What one route declares. `permission` is PUBLIC or a key of access.PERMISSIONS."""
+    """What one route declares. `permission` is PUBLIC or a key of access.PERMISSIONS. `machine`: called by
+    other programs, which have no session; it reads its body itself."""
 
     method: str
     path: str
@@ -45,6 +46,7 @@ class Operation:
     limit: str | None
     idempotent: bool
     errors: tuple[str, ...]
+    machine: bool
     tag: str
     summary: str
     description: str = field(default="")
@@ -80,6 +82,7 @@ class Api(Blueprint):
         limit: str | None = None,
         idempotent: bool = False,
         errors: tuple[str, ...] = (),
+        machine: bool = False,
     ) -> Callable[[Handler], Handler]:
         def decorate(handler: Handler) -> Handler:
             summary, _, rest = (handler.__doc__ or handler.__name__).strip().partition("\n")
@@ -95,6 +98,7 @@ class Api(Blueprint):
                 limit=limit,
                 idempotent=idempotent,
                 errors=errors,
+                machine=machine,
                 tag=self.name,
                 summary=summary,
                 description=" ".join(rest.split()),
@@ -123,7 +127,7 @@ def _checked(operation: Operation, handler: Handler) -> Handler:
             arguments["project_id"] = access.active_project()
         if operation.limit:
             limits.take_for_route(operation.limit, operation.path)
-        if operation.method == "POST":
+        if operation.method == "POST" and not operation.machine:
             body = inputs.load_body(body_schema) if body_schema else _ignored_body()
             if body_schema:
                 arguments["body"] = body
