@@ -84,3 +84,52 @@ WHERE project_id = :project_id AND claim = :claim AND status = 'processing';
 -- name: seconds_until_due(project_id)$
 SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM webhook_deliveries
 WHERE project_id = :project_id AND status IN ('pending', 'failed');
+
+-- name: lock_door(project_id, connection_id)^
+SELECT id, connector, webhook_token_hash IS NOT NULL AS has_token FROM connector_connections
+WHERE project_id = :project_id AND id = :connection_id FOR UPDATE;
+
+-- name: rotate_door(project_id, connection_id, token_hash, secret_enc, require_signature, overlap_hours)^
+-- What is null stays. A secret that gives way is valid for a while; an address is not.
+UPDATE connector_connections SET
+    webhook_token_hash = coalesce(:token_hash::bytea, webhook_token_hash),
+    webhook_secret_previous_enc = CASE WHEN :secret_enc::bytea IS NULL THEN webhook_secret_previous_enc
+                                       ELSE webhook_secret_enc END,
+    webhook_previous_until = CASE WHEN :secret_enc::bytea IS NULL THEN webhook_previous_until
+                                  WHEN webhook_secret_enc IS NOT NULL
+                                  THEN now() + make_interval(hours => :overlap_hours) END,
+    webhook_secret_enc = coalesce(:secret_enc::bytea, webhook_secret_enc),
+    webhook_require_signature = coalesce(:require_signature::boolean, webhook_require_signature),
+    webhook_rotated_at = now(), updated_at = now()
+WHERE project_id = :project_id AND id = :connection_id
+RETURNING id AS connection_id, connector, webhook_secret_enc IS NOT NULL AS has_secret,
+          webhook_require_signature AS require_signature, webhook_previous_until AS previous_secret_valid_until,
+          webhook_rotated_at AS rotated_at;
+
+-- name: list_deliveries(project_id, connector, status, event, before_id, most)
+SELECT id::text, connection_id, connector, delivery_id, event, object_ref, signature_state, status, attempts,
+       received_at, next_attempt_at, processed_at, processing_ms, error_kind, last_error,
+       octet_length(body) AS body_bytes
+FROM webhook_deliveries
+WHERE project_id = :project_id AND (:connector::text IS NULL OR connector = :connector)
+  AND (:status::text IS NULL OR status = :status) AND (:event::text IS NULL OR event = :event)
+  AND (:before_id::bigint IS NULL OR id < :before_id)
+ORDER BY id DESC LIMIT :most;
+
+-- name: replay_delivery(project_id, id)^
+-- Due at once, as if it had just come. No row: there is none, it is in hand, or its body is gone.
+UPDATE webhook_deliveries SET status = 'pending', attempts = 0, next_attempt_at = now(), claim = NULL,
+       processed_at = NULL, processing_ms = NULL, error_kind = NULL, last_error = NULL
+WHERE project_id = :project_id AND id = :id AND status <> 'processing' AND body IS NOT NULL
+RETURNING id::text, connector, delivery_id, event, object_ref, status;
+
+-- name: find_delivery(project_id, id)^
+SELECT id, status, body IS NOT NULL AS has_body FROM webhook_deliveries
+WHERE project_id = :project_id AND id = :id;
+
+-- name: purge_bodies(days)!
+UPDATE webhook_deliveries SET body = NULL
+WHERE received_at < now() - make_interval(days => :days) AND body IS NOT NULL;
+
+-- name: purge_deliveries(days)!
+DELETE FROM webhook_deliveries WHERE received_at < now() - make_interval(days => :days);

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import mapping, writer
-from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
+from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, ChatwootClient
+from app.connectors.chatwoot.conversations import ConversationReading
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
-from app.connectors.records import collect, moment, number
-from app.db import db
+from app.connectors.records import collect, moment
 from config.settings import Settings
 
 SWEEP_EVERY = timedelta(hours=24)
@@ -138,7 +137,10 @@ class ContactStream:
 
 @dataclass
 class ConversationStream:
-    """Conversations, the most recently active first, each with the messages that are new in it."""
+    """Conversations, the most recently active first, each with the messages that are new in it.
+
+    The window moves on with the last round of a page's messages only.
+    """
 
     connection: Connection
     client: ChatwootClient
@@ -149,85 +151,26 @@ class ConversationStream:
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         window = Window.resume(place, self.settings.connector_overlap_seconds, sweeps=False)
+        reading = ConversationReading(self.connection, self.client, self.names)
         with ThreadPoolExecutor(self.settings.chatwoot_concurrency) as pool:
             while True:
                 records = self.client.conversations(window.page)
-                rows = Rows()
-                collect(
-                    records,
-                    "conversation",
-                    partial(self._take, rows=rows),
-                    rows.rejected,
-                )
+                rows = reading.take(records)
+                places = reading.places(rows, changed_only=True)
                 times = [row["last_activity_at"] for row in rows.conversations]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
                 ended = window.turn(times, not records)
-                yield from self._rounds(rows, pool, before, window.place(place), len(records))
+                after = window.place(place)
+                for part, more in reading.rounds(rows, places, pool.map):
+                    yield _page(
+                        self.connection,
+                        part,
+                        before if more else after,
+                        0 if more else len(records),
+                    )
                 if ended:
                     return
-
-    def _take(self, record: dict[str, Any], rows: Rows) -> None:
-        sender = (record.get("meta") or {}).get("sender") or record.get("contact")
-        rows.add_contact(mapping.contact(self.names, sender))
-        rows.conversations.append(mapping.conversation(self.names, record))
-
-    def _rounds(
-        self, rows: Rows, pool: ThreadPoolExecutor, before: Place, after: Place, records: int
-    ) -> Iterator[Page]:
-        """The messages of a page of conversations, up to 100 of each a round, each round committed.
-
-        The window moves on with the last round only. A conversation counts as read when a round
-        brought fewer messages than it could.
-        """
-        waiting = self._changed(rows)
-        while True:
-            batches = list(
-                pool.map(lambda item: self.client.messages_after(item[0], item[1]), waiting.items())
-            )
-            following: dict[int, int] = {}
-            for (conversation, _), batch in zip(waiting.items(), batches, strict=True):
-                self._understand(conversation, batch, rows)
-                if len(batch) >= MESSAGES_PER_CALL:
-                    following[conversation] = max(number(record["id"]) for record in batch)
-            for row in rows.conversations:
-                row["read"] = row["conversation_id"] not in following
-            yield _page(
-                self.connection, rows, before if following else after, 0 if following else records
-            )
-            if not following:
-                return
-            unfinished = [row for row in rows.conversations if not row["read"]]
-            rows = Rows(conversations=unfinished)
-            waiting = following
-
-    def _changed(self, rows: Rows) -> dict[int, int]:
-        """Which conversations must be read, and after which message id. Unchanged ones cost no call.
-
-        A known one is read again from its twentieth newest message, so that edits and deletions of
-        recent messages are seen.
-        """
-        with db.connection() as connection:
-            stored = writer.stored_conversations(
-                connection, self.connection.project_id, [row["id"] for row in rows.conversations]
-            )
-        wanted = {}
-        for row in rows.conversations:
-            known = stored.get(row["id"])
-            if known is None or known["messages_read_to"] is None:
-                wanted[row["conversation_id"]] = (known or {}).get("reread_after") or 0
-            elif known["content_hash"] != row["content_hash"]:
-                wanted[row["conversation_id"]] = known["reread_after"] or 0
-        return wanted
-
-    def _understand(self, conversation: int, batch: list[Any], rows: Rows) -> None:
-        def take(record: dict[str, Any]) -> None:
-            row, attachments, sender = mapping.message(self.names, conversation, record)
-            rows.add_contact(sender)
-            rows.messages.append(row)
-            rows.attachments.extend(attachments)
-
-        collect(batch, "message", take, rows.rejected)
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from app.connectors.chatwoot import webhooks as chatwoot
 from app.connectors.webhooks.model import DeliveryHandler
 
-HANDLERS: dict[str, DeliveryHandler] = {}
+HANDLERS: dict[str, DeliveryHandler] = {
+    "chatwoot": chatwoot.apply,
+}
