@@ -7,6 +7,35 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
 CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
+CREATE FUNCTION attio_mark_deleted(raw regclass, project uuid, gone text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format('UPDATE %s SET deleted_at = now(), updated_at = now() WHERE project_id = $1 AND id = ANY($2)', raw)
+    USING project, gone;
+END $_$;
+
+CREATE FUNCTION attio_see(raw regclass, project uuid, workspace text, connection uuid, ids text[], sweep uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'UPDATE %s SET sweep_id = $1, connection_id = $2, last_seen_at = now()
+         WHERE project_id = $3 AND workspace_id = $4 AND external_id = ANY($5)', raw)
+    USING sweep, connection, project, workspace, ids;
+END $_$;
+
+CREATE FUNCTION attio_unseen(raw regclass, project uuid, connection uuid, sweep uuid, list text, OUT ids text[], OUT stored bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE sweep_id IS DISTINCT FROM $1), ''{}''), count(*)
+         FROM %s WHERE project_id = $2 AND connection_id = $3 AND deleted_at IS NULL %s',
+        raw, CASE WHEN list IS NULL THEN '' ELSE format('AND list_slug = %L', list) END)
+    INTO ids, stored USING sweep, project, connection;
+END $_$;
+
 CREATE FUNCTION count_rows() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -90,6 +119,37 @@ BEGIN
          FROM rag_vectors v WHERE %s ORDER BY distance, v.chunk_id LIMIT %s', question, filters, wanted);
 END $_$;
 
+CREATE FUNCTION note_edited_fields() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    now_said jsonb := to_jsonb(NEW);
+    before jsonb := CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(OLD) ELSE '{}' END;
+    field text;
+BEGIN
+    IF coalesce(current_setting('lightpost.mirror', true), '') = 'on' THEN
+        RETURN NEW;
+    END IF;
+    FOREACH field IN ARRAY TG_ARGV LOOP
+        IF now_said -> field IS DISTINCT FROM before -> field
+           AND coalesce(now_said ->> field, '') <> coalesce(before ->> field, '')
+           AND NOT field = ANY (NEW.edited_fields) THEN
+            NEW.edited_fields := NEW.edited_fields || field;
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION note_moved_stage() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF coalesce(current_setting('lightpost.mirror', true), '') <> 'on' THEN
+        NEW.stage_override_at := now();
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE FUNCTION refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -140,6 +200,171 @@ CREATE TABLE app_users (
     CONSTRAINT app_users_email_check CHECK ((length(email) <= 300)),
     CONSTRAINT app_users_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'pm'::text, 'delivery_lead'::text, 'executor'::text, 'viewer'::text]))),
     CONSTRAINT app_users_username_check CHECK (((length(username) >= 1) AND (length(username) <= 200)))
+);
+
+CREATE TABLE attio_accounts_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    name text,
+    domain text,
+    domains text[] DEFAULT '{}'::text[] NOT NULL,
+    stage text,
+    crm_stage text NOT NULL,
+    annual_revenue numeric(18,2),
+    description text,
+    owner_id text,
+    last_interaction_at timestamp with time zone,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    mirrored boolean DEFAULT false NOT NULL,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE attio_list_entries_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    list_slug text NOT NULL,
+    parent_object text,
+    parent_record_id text NOT NULL,
+    stage text,
+    crm_stage text NOT NULL,
+    stage_changed_at timestamp with time zone,
+    amount numeric(18,2),
+    currency text,
+    owner_id text,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE attio_notes_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    parent_object text NOT NULL,
+    parent_record_id text NOT NULL,
+    title text,
+    content text,
+    actor_type text,
+    actor_id text,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE attio_opportunities_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    title text,
+    stage text,
+    crm_stage text NOT NULL,
+    stage_changed_at timestamp with time zone,
+    amount numeric(18,2),
+    currency text,
+    probability numeric(5,4),
+    expected_close_date date,
+    account_external_id text,
+    people_external_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    next_step text,
+    next_step_due_at timestamp with time zone,
+    lost_reason text,
+    description text,
+    owner_id text,
+    mirrored boolean DEFAULT false NOT NULL,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE attio_people_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    full_name text,
+    email text,
+    emails text[] DEFAULT '{}'::text[] NOT NULL,
+    phone text,
+    phones text[] DEFAULT '{}'::text[] NOT NULL,
+    role text,
+    account_external_id text,
+    last_interaction_at timestamp with time zone,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE attio_tasks_raw (
+    project_id uuid NOT NULL,
+    id text NOT NULL,
+    connection_id uuid,
+    workspace_id text NOT NULL,
+    external_id text NOT NULL,
+    url text,
+    content text,
+    deadline_at timestamp with time zone,
+    is_completed boolean DEFAULT false NOT NULL,
+    linked_record_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    assignee_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    actor_type text,
+    actor_id text,
+    content_hash bytea NOT NULL,
+    sweep_id uuid,
+    source_created_at timestamp with time zone,
+    source_updated_at timestamp with time zone,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE audit_events (
@@ -308,6 +533,102 @@ CREATE TABLE connector_sync_state (
     CONSTRAINT connector_sync_state_last_error_check CHECK ((length(last_error) <= 2000)),
     CONSTRAINT connector_sync_state_mode_check CHECK ((mode = ANY (ARRAY['http'::text, 'mcp'::text]))),
     CONSTRAINT connector_sync_state_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'running'::text, 'ok'::text, 'partial'::text, 'failed'::text])))
+);
+
+CREATE TABLE crm_account_contacts (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_id uuid NOT NULL,
+    contact_global_id text NOT NULL,
+    role text,
+    is_primary boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE crm_accounts (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text NOT NULL,
+    domain text,
+    external_ref text,
+    stage text DEFAULT 'prospect'::text NOT NULL,
+    owner_user_id uuid,
+    owner_username text,
+    source_system text DEFAULT 'manual'::text NOT NULL,
+    source_url text,
+    edited_fields text[] DEFAULT '{}'::text[] NOT NULL,
+    source_deleted_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT crm_accounts_domain_check CHECK ((length(domain) <= 300)),
+    CONSTRAINT crm_accounts_external_ref_check CHECK ((length(external_ref) <= 500)),
+    CONSTRAINT crm_accounts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 300))),
+    CONSTRAINT crm_accounts_owner_username_check CHECK ((length(owner_username) <= 200)),
+    CONSTRAINT crm_accounts_source_system_check CHECK ((source_system = ANY (ARRAY['manual'::text, 'attio'::text, 'linear'::text, 'chatwoot'::text, 'system'::text]))),
+    CONSTRAINT crm_accounts_stage_check CHECK ((stage = ANY (ARRAY['active'::text, 'inactive'::text, 'prospect'::text])))
+);
+
+CREATE TABLE crm_opportunities (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    account_id uuid NOT NULL,
+    title text NOT NULL,
+    stage text DEFAULT 'discovery'::text NOT NULL,
+    amount_estimate numeric(14,2) DEFAULT 0 NOT NULL,
+    currency text,
+    probability numeric(5,4) DEFAULT 0.1 NOT NULL,
+    expected_close_date date,
+    next_step text DEFAULT ''::text NOT NULL,
+    next_step_due_at timestamp with time zone,
+    owner_user_id uuid,
+    owner_username text,
+    evidence_refs jsonb DEFAULT '[]'::jsonb NOT NULL,
+    external_ref text,
+    source_system text DEFAULT 'manual'::text NOT NULL,
+    source_url text,
+    stage_changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    stage_override_at timestamp with time zone,
+    source_stage text,
+    lost_reason text,
+    closed_at timestamp with time zone,
+    edited_fields text[] DEFAULT '{}'::text[] NOT NULL,
+    source_deleted_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT crm_opportunities_amount_estimate_check CHECK ((amount_estimate >= (0)::numeric)),
+    CONSTRAINT crm_opportunities_currency_check CHECK ((length(currency) <= 3)),
+    CONSTRAINT crm_opportunities_external_ref_check CHECK ((length(external_ref) <= 500)),
+    CONSTRAINT crm_opportunities_lost_reason_check CHECK ((length(lost_reason) <= 1000)),
+    CONSTRAINT crm_opportunities_next_step_check CHECK ((length(next_step) <= 1000)),
+    CONSTRAINT crm_opportunities_owner_username_check CHECK ((length(owner_username) <= 200)),
+    CONSTRAINT crm_opportunities_probability_check CHECK (((probability >= (0)::numeric) AND (probability <= (1)::numeric))),
+    CONSTRAINT crm_opportunities_source_system_check CHECK ((source_system = ANY (ARRAY['manual'::text, 'attio'::text, 'linear'::text, 'chatwoot'::text, 'system'::text]))),
+    CONSTRAINT crm_opportunities_stage_check CHECK ((stage = ANY (ARRAY['discovery'::text, 'qualified'::text, 'proposal'::text, 'negotiation'::text, 'won'::text, 'lost'::text]))),
+    CONSTRAINT crm_opportunities_title_check CHECK (((length(title) >= 1) AND (length(title) <= 500)))
+);
+
+CREATE TABLE crm_opportunity_stage_events (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    opportunity_id uuid NOT NULL,
+    from_stage text,
+    to_stage text NOT NULL,
+    reason text,
+    actor_username text NOT NULL,
+    evidence_refs jsonb DEFAULT '[]'::jsonb NOT NULL,
+    audit_event_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT crm_opportunity_stage_events_reason_check CHECK ((length(reason) <= 1000))
+);
+
+ALTER TABLE crm_opportunity_stage_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME crm_opportunity_stage_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE cw_agents (
@@ -985,6 +1306,42 @@ ALTER TABLE ONLY app_settings
 ALTER TABLE ONLY app_users
     ADD CONSTRAINT app_users_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY attio_accounts_raw
+    ADD CONSTRAINT attio_accounts_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_accounts_raw
+    ADD CONSTRAINT attio_accounts_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
+ALTER TABLE ONLY attio_list_entries_raw
+    ADD CONSTRAINT attio_list_entries_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_list_entries_raw
+    ADD CONSTRAINT attio_list_entries_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
+ALTER TABLE ONLY attio_notes_raw
+    ADD CONSTRAINT attio_notes_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_notes_raw
+    ADD CONSTRAINT attio_notes_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
+ALTER TABLE ONLY attio_opportunities_raw
+    ADD CONSTRAINT attio_opportunities_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_opportunities_raw
+    ADD CONSTRAINT attio_opportunities_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
+ALTER TABLE ONLY attio_people_raw
+    ADD CONSTRAINT attio_people_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_people_raw
+    ADD CONSTRAINT attio_people_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
+ALTER TABLE ONLY attio_tasks_raw
+    ADD CONSTRAINT attio_tasks_raw_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY attio_tasks_raw
+    ADD CONSTRAINT attio_tasks_raw_project_id_workspace_id_external_id_key UNIQUE (project_id, workspace_id, external_id);
+
 ALTER TABLE ONLY audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (id);
 
@@ -1011,6 +1368,27 @@ ALTER TABLE ONLY connector_streams
 
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_pkey PRIMARY KEY (project_id, connector);
+
+ALTER TABLE ONLY crm_account_contacts
+    ADD CONSTRAINT crm_account_contacts_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY crm_account_contacts
+    ADD CONSTRAINT crm_account_contacts_project_id_account_id_contact_global_i_key UNIQUE (project_id, account_id, contact_global_id);
+
+ALTER TABLE ONLY crm_accounts
+    ADD CONSTRAINT crm_accounts_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY crm_accounts
+    ADD CONSTRAINT crm_accounts_project_id_external_ref_key UNIQUE (project_id, external_ref);
+
+ALTER TABLE ONLY crm_opportunities
+    ADD CONSTRAINT crm_opportunities_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY crm_opportunities
+    ADD CONSTRAINT crm_opportunities_project_id_external_ref_key UNIQUE (project_id, external_ref);
+
+ALTER TABLE ONLY crm_opportunity_stage_events
+    ADD CONSTRAINT crm_opportunity_stage_events_pkey PRIMARY KEY (project_id, id);
 
 ALTER TABLE ONLY cw_agents
     ADD CONSTRAINT cw_agents_pkey PRIMARY KEY (project_id, id);
@@ -1181,6 +1559,22 @@ CREATE UNIQUE INDEX app_users_email ON app_users USING btree (lower(email)) WHER
 
 CREATE UNIQUE INDEX app_users_username ON app_users USING btree (lower(username));
 
+CREATE INDEX attio_accounts_unmirrored ON attio_accounts_raw USING btree (project_id, id) WHERE (NOT mirrored);
+
+CREATE INDEX attio_list_entries_parent ON attio_list_entries_raw USING btree (project_id, parent_record_id);
+
+CREATE INDEX attio_notes_parent ON attio_notes_raw USING btree (project_id, parent_record_id);
+
+CREATE INDEX attio_opportunities_account ON attio_opportunities_raw USING btree (project_id, account_external_id);
+
+CREATE INDEX attio_opportunities_unmirrored ON attio_opportunities_raw USING btree (project_id, id) WHERE (NOT mirrored);
+
+CREATE INDEX attio_people_account ON attio_people_raw USING btree (project_id, account_external_id);
+
+CREATE INDEX attio_people_email ON attio_people_raw USING btree (project_id, lower(email)) WHERE (email IS NOT NULL);
+
+CREATE INDEX attio_tasks_records ON attio_tasks_raw USING gin (linked_record_ids);
+
 CREATE INDEX audit_events_action ON audit_events USING btree (action, created_at DESC, id DESC);
 
 CREATE INDEX audit_events_project ON audit_events USING btree (project_id, created_at DESC, id DESC);
@@ -1202,6 +1596,30 @@ CREATE INDEX connector_events_newest ON connector_events USING btree (project_id
 CREATE INDEX connector_events_ref ON connector_events USING btree (project_id, source, source_ref);
 
 CREATE INDEX connector_events_type ON connector_events USING btree (project_id, event_type, occurred_at DESC, id DESC);
+
+CREATE INDEX crm_accounts_domain ON crm_accounts USING btree (project_id, domain) WHERE (domain IS NOT NULL);
+
+CREATE UNIQUE INDEX crm_accounts_name ON crm_accounts USING btree (project_id, lower(btrim(name)));
+
+CREATE INDEX crm_accounts_newest ON crm_accounts USING btree (project_id, updated_at DESC, id);
+
+CREATE INDEX crm_accounts_owner ON crm_accounts USING btree (owner_user_id);
+
+CREATE INDEX crm_accounts_stage ON crm_accounts USING btree (project_id, stage, updated_at DESC, id);
+
+CREATE INDEX crm_opportunities_account ON crm_opportunities USING btree (project_id, account_id);
+
+CREATE INDEX crm_opportunities_evidence ON crm_opportunities USING gin (evidence_refs);
+
+CREATE INDEX crm_opportunities_newest ON crm_opportunities USING btree (project_id, updated_at DESC, id);
+
+CREATE INDEX crm_opportunities_owner ON crm_opportunities USING btree (owner_user_id);
+
+CREATE INDEX crm_opportunities_stage ON crm_opportunities USING btree (project_id, stage, expected_close_date);
+
+CREATE INDEX crm_stage_events_newest ON crm_opportunity_stage_events USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX crm_stage_events_opportunity ON crm_opportunity_stage_events USING btree (project_id, opportunity_id, created_at, id);
 
 CREATE INDEX cw_attachments_message ON cw_attachments_raw USING btree (project_id, message_global_id);
 
@@ -1289,7 +1707,45 @@ CREATE INDEX webhook_deliveries_open ON webhook_deliveries USING btree (project_
 
 CREATE INDEX webhook_deliveries_received ON webhook_deliveries USING btree (received_at);
 
+CREATE TRIGGER attio_accounts_counted_d AFTER DELETE ON attio_accounts_raw REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_accounts', '', 'live');
+
+CREATE TRIGGER attio_accounts_counted_i AFTER INSERT ON attio_accounts_raw REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_accounts', '', 'live');
+
+CREATE TRIGGER attio_accounts_counted_u AFTER UPDATE ON attio_accounts_raw REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_accounts', '', 'live');
+
+CREATE TRIGGER attio_opportunities_counted_d AFTER DELETE ON attio_opportunities_raw REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_opportunities', '', 'live');
+
+CREATE TRIGGER attio_opportunities_counted_i AFTER INSERT ON attio_opportunities_raw REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_opportunities', '', 'live');
+
+CREATE TRIGGER attio_opportunities_counted_u AFTER UPDATE ON attio_opportunities_raw REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_opportunities', '', 'live');
+
+CREATE TRIGGER attio_people_counted_d AFTER DELETE ON attio_people_raw REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_people', '', 'live');
+
+CREATE TRIGGER attio_people_counted_i AFTER INSERT ON attio_people_raw REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_people', '', 'live');
+
+CREATE TRIGGER attio_people_counted_u AFTER UPDATE ON attio_people_raw REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_people', '', 'live');
+
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER crm_accounts_counted_d AFTER DELETE ON crm_accounts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_accounts', '', 'all');
+
+CREATE TRIGGER crm_accounts_counted_i AFTER INSERT ON crm_accounts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_accounts', '', 'all');
+
+CREATE TRIGGER crm_accounts_counted_u AFTER UPDATE ON crm_accounts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_accounts', '', 'all');
+
+CREATE TRIGGER crm_accounts_edited BEFORE INSERT OR UPDATE ON crm_accounts FOR EACH ROW EXECUTE FUNCTION note_edited_fields('name', 'domain');
+
+CREATE TRIGGER crm_accounts_stage_edited BEFORE UPDATE OF stage ON crm_accounts FOR EACH ROW EXECUTE FUNCTION note_edited_fields('stage');
+
+CREATE TRIGGER crm_opportunities_counted_d AFTER DELETE ON crm_opportunities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_opportunities', '', 'all');
+
+CREATE TRIGGER crm_opportunities_counted_i AFTER INSERT ON crm_opportunities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_opportunities', '', 'all');
+
+CREATE TRIGGER crm_opportunities_counted_u AFTER UPDATE ON crm_opportunities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('crm_opportunities', '', 'all');
+
+CREATE TRIGGER crm_opportunities_edited BEFORE UPDATE ON crm_opportunities FOR EACH ROW WHEN ((new.stage = old.stage)) EXECUTE FUNCTION note_edited_fields('account_id', 'title', 'amount_estimate', 'currency', 'probability', 'expected_close_date', 'next_step', 'next_step_due_at', 'lost_reason');
+
+CREATE TRIGGER crm_opportunities_moved BEFORE UPDATE ON crm_opportunities FOR EACH ROW WHEN (((new.stage <> old.stage) AND (new.external_ref IS NOT NULL))) EXECUTE FUNCTION note_moved_stage();
 
 CREATE TRIGGER cw_contacts_counted_d AFTER DELETE ON cw_contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('contacts', '', 'live');
 
@@ -1329,6 +1785,24 @@ CREATE TRIGGER rag_vectors_counted_i AFTER INSERT ON rag_vectors REFERENCING NEW
 
 CREATE TRIGGER rag_vectors_counted_u AFTER UPDATE ON rag_vectors REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
 
+ALTER TABLE ONLY attio_accounts_raw
+    ADD CONSTRAINT attio_accounts_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY attio_list_entries_raw
+    ADD CONSTRAINT attio_list_entries_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY attio_notes_raw
+    ADD CONSTRAINT attio_notes_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY attio_opportunities_raw
+    ADD CONSTRAINT attio_opportunities_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY attio_people_raw
+    ADD CONSTRAINT attio_people_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY attio_tasks_raw
+    ADD CONSTRAINT attio_tasks_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY audit_events
     ADD CONSTRAINT audit_events_actor_user_id_fkey FOREIGN KEY (actor_user_id) REFERENCES app_users(id) ON DELETE SET NULL;
 
@@ -1355,6 +1829,33 @@ ALTER TABLE ONLY connector_streams
 
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_account_contacts
+    ADD CONSTRAINT crm_account_contacts_project_id_account_id_fkey FOREIGN KEY (project_id, account_id) REFERENCES crm_accounts(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_account_contacts
+    ADD CONSTRAINT crm_account_contacts_project_id_contact_global_id_fkey FOREIGN KEY (project_id, contact_global_id) REFERENCES cw_contacts(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_accounts
+    ADD CONSTRAINT crm_accounts_owner_user_id_fkey FOREIGN KEY (owner_user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY crm_accounts
+    ADD CONSTRAINT crm_accounts_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_opportunities
+    ADD CONSTRAINT crm_opportunities_owner_user_id_fkey FOREIGN KEY (owner_user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY crm_opportunities
+    ADD CONSTRAINT crm_opportunities_project_id_account_id_fkey FOREIGN KEY (project_id, account_id) REFERENCES crm_accounts(project_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_opportunities
+    ADD CONSTRAINT crm_opportunities_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm_opportunity_stage_events
+    ADD CONSTRAINT crm_opportunity_stage_events_audit_event_id_fkey FOREIGN KEY (audit_event_id) REFERENCES audit_events(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY crm_opportunity_stage_events
+    ADD CONSTRAINT crm_opportunity_stage_events_project_id_opportunity_id_fkey FOREIGN KEY (project_id, opportunity_id) REFERENCES crm_opportunities(project_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY cw_agents
     ADD CONSTRAINT cw_agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;

@@ -12,6 +12,7 @@ from app.auth.routes import api as auth_api
 from app.auth.sessions import TokenSessionInterface, authenticate
 from app.cli import install as install_commands
 from app.connectors.routes import api as connectors_api
+from app.connectors.sync_routes import api as connector_syncs_api
 from app.connectors.webhooks.routes import api as webhooks_api
 from app.db import db
 from app.events.routes import api as events_api
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     projects_api,
     connectors_api,
     webhooks_api,
+    connector_syncs_api,
     rag_api,
     scheduler_api,
     events_api,

@@ -32,7 +32,7 @@ SELECT :project_id, job_type, 'schedule', CASE WHEN n %% 50 = 7 THEN 'failed' EL
 FROM (SELECT job_type, n, now() - make_interval(hours => (:runs - n) * 4 + 1) AS at
       FROM generate_series(1, :runs) AS n,
            unnest(ARRAY['connectors_sync_cycle', 'connector_errors_retry', 'chatwoot_sync', 'embeddings_run',
-                        'housekeeping']) AS job_type) history
+                        'linear_sync']) AS job_type) history
 ORDER BY at;
 
 -- name: add_sync_state(project_id, connection_id, records)!

@@ -49,7 +49,7 @@ def sync(place: Place, conversations: int) -> Synced:
     worker = Worker(place.server.url(DATABASE), place.home, SECRET_KEY=SECRET_KEY)
     with running(vendor), running(worker), app.app_context():
         project_id = _project(f"http://127.0.0.1:{port}")
-        _run(project_id, "housekeeping")  # the worker is up when it has done this
+        _run(project_id, "connector_errors_retry")  # the worker is up when it has done this
         idle = memory_of(worker, "worker, idle")
         found = _measure(project_id, worker, idle)
     place.drop(DATABASE)

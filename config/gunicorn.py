@@ -8,9 +8,11 @@ monkey.patch_all()
 import os  # noqa: E402
 from typing import Any  # noqa: E402
 
+from config.memory import keep_small  # noqa: E402
 from config.metrics_folder import prepare  # noqa: E402
 from config.settings import load  # noqa: E402
 
+keep_small()
 _settings = load()
 prepare(_settings)
 

@@ -182,6 +182,9 @@ class Settings:
     job_timeout_embeddings_run_seconds: int | None = setting(
         None, "The same for embeddings_run; unset: as above.", low=5, high=1800
     )
+    job_timeout_attio_sync_seconds: int | None = setting(
+        None, "The same for attio_sync; unset: as above.", low=5, high=1800
+    )
     job_timeout_linear_sync_seconds: int | None = setting(
         None, "The same for linear_sync; unset: as above.", low=5, high=1800
     )
@@ -238,6 +241,22 @@ class Settings:
     linear_sync_max_pages: int = setting(500, "Pages of each stream per run.", low=1, high=10_000)
     linear_overlap_seconds: int = setting(
         120, "How far each run reads back over its cursor.", low=0, high=86_400
+    )
+
+    # --- Attio
+    attio_base_url: str = setting("https://api.attio.com", "Address of Attio's API.", group="Attio")
+    attio_api_token: str | None = setting(None, "Token of the workspace.", secret=True)
+    attio_workspace_id: str | None = setting(None, "Id of the workspace that the token belongs to.")
+    attio_sync_limit: int = setting(
+        200, "Records on a page; Attio gives at most 500, and 50 notes.", low=1, high=1000
+    )
+    attio_sync_max_pages: int = setting(50, "Pages of each stream per run.", low=1, high=500)
+    attio_sweep_seconds: int = setting(
+        0,
+        "Pause between two complete readings of a workspace, which cannot be asked for changes; 0: with "
+        "every sync.",
+        low=0,
+        high=604_800,
     )
 
     # --- Connectors

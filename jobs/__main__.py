@@ -15,6 +15,7 @@ from huey import SqliteHuey
 from huey.consumer import Consumer
 from psycopg.types.json import Jsonb
 
+from config.memory import keep_small
 from config.metrics_folder import prepare
 from config.settings import Settings, load
 
@@ -67,6 +68,7 @@ class Ticker(threading.Thread):
 
 
 def main() -> None:
+    keep_small()
     settings = load()
     prepare(settings)  # before the first metric is made
     from app import create_app

@@ -10,6 +10,7 @@ from app.scheduler.context import Handler
 HANDLERS: dict[str, Handler] = {
     "chatwoot_sync": sync_of("chatwoot"),
     "linear_sync": sync_of("linear"),
+    "attio_sync": sync_of("attio"),
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
     "webhook_deliveries": run_deliveries,

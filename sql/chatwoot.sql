@@ -37,6 +37,9 @@ WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
        t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at))
       IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at);
 
+-- name: knows_contact(project_id, id)$
+SELECT EXISTS (SELECT FROM cw_contacts WHERE project_id = :project_id AND id = :id);
+
 -- name: upsert_conversations(project_id, connection_id, rows)!
 -- The content hash is left for mark_read: until the messages are read too, the conversation is not done.
 -- A reading that is older than what is stored changes nothing.
@@ -77,11 +80,24 @@ FROM cw_conversations c
 LEFT JOIN LATERAL (
     SELECT min(message_id) AS id FROM (
         SELECT m.message_id FROM cw_messages m
-        WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id
+        WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id AND m.content_hash <> ''
         ORDER BY m.created_at DESC, m.id DESC LIMIT 20) newest
 ) recent ON true
 WHERE c.project_id = :project_id AND c.id = ANY(:ids)
 ORDER BY c.id;
+
+-- name: bury_conversations(project_id, ids)
+-- Conversations that are no longer there, and what was said in them. Answers the messages. Should one
+-- come back, the empty hashes have all of it read again.
+WITH gone AS (
+    UPDATE cw_conversations SET deleted_at = now(), messages_read_to = NULL, content_hash = ''
+    WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
+    RETURNING id
+)
+UPDATE cw_messages m SET content = NULL, content_hash = '', deleted_at = coalesce(m.deleted_at, now()), updated_at = now(),
+       last_seen_at = now()
+FROM gone WHERE m.project_id = :project_id AND m.conversation_global_id = gone.id
+RETURNING m.id, false AS inserted;
 
 -- name: upsert_messages(project_id, connection_id, rows, read_at)
 -- Answers the messages that are new or changed. A deleted one keeps its place and loses its content.
@@ -108,7 +124,7 @@ ON CONFLICT (project_id, id) DO UPDATE SET
     deleted_at = CASE WHEN excluded.deleted_at IS NULL THEN NULL ELSE coalesce(t.deleted_at, now()) END,
     updated_at = CASE WHEN t.content IS DISTINCT FROM excluded.content THEN now() ELSE t.updated_at END
 WHERE t.content_hash <> excluded.content_hash AND excluded.last_seen_at >= t.last_seen_at
-RETURNING t.id;
+RETURNING t.id, xmax = 0 AS inserted;
 
 -- name: upsert_attachments(project_id, rows)!
 INSERT INTO cw_attachments_raw AS t (project_id, id, account_id, message_global_id, conversation_global_id, content_type,
@@ -126,3 +142,35 @@ WHERE (t.content_type, t.file_name, t.file_size, t.file_url, t.thumb_url)
 DELETE FROM cw_attachments_raw a USING cw_messages m
 WHERE a.project_id = :project_id AND a.message_global_id = ANY(:message_ids)
   AND m.project_id = a.project_id AND m.id = a.message_global_id AND m.deleted_at IS NOT NULL;
+
+-- name: hide_snippets(project_id, message_ids)!
+-- What was deleted or made private upstream is not to be read in the event log either.
+UPDATE connector_events SET payload_json = payload_json - 'snippet'
+WHERE project_id = :project_id AND source = 'chatwoot' AND source_ref = ANY(:message_ids) AND payload_json ? 'snippet';
+
+-- name: silent_clients(project_id, connection_id, days, looked_back_days)
+-- Conversations whose last word is the team's, and that nobody has answered for so many days.
+SELECT c.id, c.conversation_id, last.message_id::text AS message_id, last.created_at AS since
+FROM cw_conversations c
+CROSS JOIN LATERAL (
+    SELECT m.message_id, m.created_at, m.direction FROM cw_messages m
+    WHERE m.project_id = c.project_id AND m.conversation_global_id = c.id AND NOT m.private
+      AND m.deleted_at IS NULL AND m.direction IN ('inbound', 'outbound')
+    ORDER BY m.created_at DESC, m.id DESC LIMIT 1) last
+WHERE c.project_id = :project_id AND c.connection_id = :connection_id AND c.deleted_at IS NULL
+  AND c.updated_at > now() - make_interval(days => :looked_back_days)
+  AND last.direction = 'outbound' AND last.created_at < now() - make_interval(days => :days)
+ORDER BY last.created_at DESC, c.id LIMIT 1000;
+
+-- name: end_silences(project_id, message_ids)!
+-- A client's message ends the silence of its conversation, if there was one.
+INSERT INTO connector_events (project_id, event_type, occurred_at, actor, source, source_ref, source_url, payload_json, dedupe_key)
+SELECT DISTINCT ON (s.id) s.project_id, 'client_silent_ended', m.created_at, 'client', 'chatwoot', s.source_ref, s.source_url,
+       jsonb_build_object('conversation_global_id', s.source_ref, 'message_global_id', m.id),
+       sha256(convert_to('chatwoot ended ' || s.id, 'UTF8'))
+FROM cw_messages m
+JOIN connector_events s ON s.project_id = m.project_id AND s.source = 'chatwoot'
+    AND s.source_ref = m.conversation_global_id AND s.event_type = 'client_silent_started' AND s.occurred_at < m.created_at
+WHERE m.project_id = :project_id AND m.id = ANY(:message_ids) AND m.direction = 'inbound' AND NOT m.private
+ORDER BY s.id, m.created_at
+ON CONFLICT (project_id, dedupe_key) DO NOTHING;

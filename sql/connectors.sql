@@ -9,20 +9,21 @@ ORDER BY created_at, id LIMIT 1;
 SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id AND enabled;
 
 -- name: list_connections(project_id)
-SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, enabled, from_settings,
+SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, mapping, enabled, from_settings,
        health, health_reason, last_verified_at, created_at, updated_at
 FROM connector_connections WHERE project_id = :project_id
 ORDER BY connector, created_at, id;
 
--- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, from_settings, created_by)^
+-- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, mapping, from_settings, created_by)^
 -- A new connection; for a known account a new token and a clean bill of health.
 INSERT INTO connector_connections AS c (project_id, connector, base_url, external_account_id, credentials_enc,
-                                        credential_hint, display_name, filters, from_settings, created_by)
+                                        credential_hint, display_name, filters, mapping, from_settings, created_by)
 VALUES (:project_id, :connector, :base_url, :external_account_id, :credentials_enc,
-        :credential_hint, :display_name, :filters, :from_settings, :created_by)
+        :credential_hint, :display_name, :filters, coalesce(:mapping::jsonb, '{}'), :from_settings, :created_by)
 ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
     SET base_url = excluded.base_url, credentials_enc = excluded.credentials_enc,
         credential_hint = excluded.credential_hint, display_name = excluded.display_name, filters = excluded.filters,
+        mapping = coalesce(:mapping::jsonb, c.mapping),
         from_settings = excluded.from_settings, enabled = true,
         health = 'ok', health_reason = NULL, updated_at = now()
 RETURNING *;
@@ -111,18 +112,61 @@ SELECT connector, count(*) AS due FROM connector_errors
 WHERE project_id = :project_id AND status IN ('pending', 'retrying') AND next_retry_at <= now()
 GROUP BY connector ORDER BY connector;
 
--- name: list_errors(project_id, status, most)
+-- name: list_errors(project_id, status, connector, error_kind, before_at, before_id, most)
 SELECT id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
-       next_retry_at, status, payload_json, first_seen_at, created_at, updated_at, resolved_at
+       next_retry_at, status, payload_json, dedupe_key, first_seen_at, created_at, updated_at, resolved_at
 FROM connector_errors
 WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
+  AND (:connector::text IS NULL OR connector = :connector)
+  AND (:error_kind::text IS NULL OR error_kind = :error_kind)
+  AND (:before_at::timestamptz IS NULL OR (updated_at, id) < (:before_at::timestamptz, :before_id::bigint))
 ORDER BY updated_at DESC, id DESC LIMIT :most;
+
+-- name: lock_error(project_id, error_id)^
+SELECT id, connector, error_kind, status FROM connector_errors
+WHERE project_id = :project_id AND id = :error_id FOR UPDATE;
+
+-- name: revive_error(project_id, error_id)^
+-- A dead letter gets a new ladder, and its first step is now.
+UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now(), updated_at = now()
+WHERE project_id = :project_id AND id = :error_id
+RETURNING id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
+       next_retry_at, status, payload_json, dedupe_key, first_seen_at, created_at, updated_at, resolved_at;
+
+-- name: clear_attention(project_id, connector, options)!
+-- A person looked: cycles may call the connector again.
+UPDATE connector_connections SET health = 'degraded', options = options || :options, updated_at = now()
+WHERE project_id = :project_id AND connector = :connector AND (health = 'needs_attention' OR :options <> '{}'::jsonb);
+
+-- name: forget_confirmation(project_id, connection_id, option)!
+UPDATE connector_connections SET options = options - :option
+WHERE project_id = :project_id AND id = :connection_id AND options ? :option;
+
+-- name: list_events(project_id, event_type, source, since, before, before_at, before_id, most)
+SELECT id::text, event_type, occurred_at, actor, source, source_ref, source_url, payload_json, created_at
+FROM connector_events
+WHERE project_id = :project_id AND (:event_type::text IS NULL OR event_type = :event_type)
+  AND (:source::text IS NULL OR source = :source)
+  AND (:since::timestamptz IS NULL OR occurred_at >= :since)
+  AND (:before::timestamptz IS NULL OR occurred_at < :before)
+  AND (:before_at::timestamptz IS NULL OR (occurred_at, id) < (:before_at::timestamptz, :before_id::bigint))
+ORDER BY occurred_at DESC, id DESC LIMIT :most;
 
 -- name: begin_state(project_id, connector, run_id)!
 INSERT INTO connector_sync_state (project_id, connector, status, last_attempt_at, run_id)
 VALUES (:project_id, :connector, 'running', now(), :run_id)
 ON CONFLICT (project_id, connector) DO UPDATE
     SET status = 'running', last_attempt_at = now(), run_id = excluded.run_id, updated_at = now();
+
+-- name: state_run(project_id, connector)$
+-- The run that last began to read.
+SELECT run_id FROM connector_sync_state WHERE project_id = :project_id AND connector = :connector;
+
+-- name: stop_state(project_id, connector)!
+-- A run that was stopped: what is known of the connector is what the run before it found.
+UPDATE connector_sync_state SET updated_at = now(),
+    status = CASE WHEN coalesce(last_error_kind, 'stream_unavailable') = 'stream_unavailable' THEN 'partial' ELSE 'failed' END
+WHERE project_id = :project_id AND connector = :connector;
 
 -- name: end_state(project_id, connector, status, cursor_ts, cursor_id, error_kind, error, meta)!
 UPDATE connector_sync_state SET
@@ -145,10 +189,15 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
        coalesce(s.retry_count, 0) AS retry_count, s.last_error, s.last_error_kind,
        coalesce(s.meta, '{}') AS meta, s.updated_at,
        extract(epoch FROM now() - s.last_success_at)::float8 AS lag_seconds,
-       (SELECT min(least(e.next_retry_at, j.next_run_at)) FROM scheduled_jobs j
-            LEFT JOIN connector_errors e ON e.project_id = j.project_id AND e.connector = k.connector
+       CASE WHEN c.health IS DISTINCT FROM 'needs_attention' THEN least(
+           (SELECT j.next_run_at FROM scheduled_jobs j
+            WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle' AND j.status = 'active'),
+           -- An error whose time has come waits for the job that looks for such errors.
+           (SELECT greatest(j.next_run_at, min(e.next_retry_at)) FROM scheduled_jobs j
+            JOIN connector_errors e ON e.project_id = j.project_id AND e.connector = k.connector
                 AND e.status IN ('pending', 'retrying')
-        WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle' AND j.status = 'active') AS next_run_at,
+            WHERE j.project_id = :project_id AND j.job_type = 'connector_errors_retry' AND j.status = 'active'
+            GROUP BY j.next_run_at)) END AS next_run_at,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
           AND e.status <> 'resolved') AS open_errors,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector

@@ -24,6 +24,7 @@ from app.scheduler import service as scheduler
 from app.scheduler.runner import Runner
 from config.settings import Settings, load
 from jobs.handlers import HANDLERS
+from tests.vendors.attio import AttioServer
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.linear import LinearServer
 
@@ -205,6 +206,15 @@ def chatwoot() -> Iterator[ChatwootServer]:
 
 
 @pytest.fixture
+def attio() -> Iterator[AttioServer]:
+    """A simulated Attio workspace, without deals as every new one."""
+    server = AttioServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def linear() -> Iterator[LinearServer]:
     """A simulated Linear workspace."""
     server = LinearServer()
@@ -217,7 +227,13 @@ def linear() -> Iterator[LinearServer]:
 def connect(app: Flask, chatwoot: ChatwootServer) -> Callable[..., None]:
     """Connect a project to an account of the simulated server."""
 
-    def make(project_id: str, account: int = 1, url: str = "", token: str = "") -> None:
+    def make(
+        project_id: str,
+        account: int = 1,
+        url: str = "",
+        token: str = "",
+        filters: dict[str, Any] | None = None,
+    ) -> None:
         with app.app_context():
             connections.store(
                 uuid.UUID(project_id),
@@ -225,6 +241,7 @@ def connect(app: Flask, chatwoot: ChatwootServer) -> Callable[..., None]:
                 base_url=url or chatwoot.url,
                 external_account_id=str(account),
                 api_token=token or chatwoot.token,
+                filters=filters,
             )
 
     return make

@@ -89,7 +89,16 @@ def show_state(project_id: UUID, as_json: bool) -> None:
 def errors(project_id: UUID, status: str | None, as_json: bool) -> None:
     """Errors, the most recently seen first."""
     with db.connection() as connection:
-        rows = sql.list_errors(connection, project_id=project_id, status=status, most=100)
+        rows = sql.list_errors(
+            connection,
+            project_id=project_id,
+            status=status,
+            connector=None,
+            error_kind=None,
+            before_at=None,
+            before_id=None,
+            most=100,
+        )
     if as_json:
         click.echo(dump_json(rows))
         return

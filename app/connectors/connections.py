@@ -38,6 +38,7 @@ class Connection:
     external_account_id: str
     token: str
     filters: dict[str, Any]
+    mapping: dict[str, Any]
     options: dict[str, Any]
     enabled: bool
     health: str
@@ -78,6 +79,7 @@ def _open(row: Row) -> Connection:
         external_account_id=row["external_account_id"],
         token=crypto.decrypt(row["credentials_enc"]),
         filters=row["filters"],
+        mapping=row["mapping"],
         options=row["options"],
         enabled=row["enabled"],
         health=row["health"],
@@ -103,6 +105,7 @@ def _from_settings(project_id: UUID, connector: str) -> Row | None:
             api_token=api_token,
             display_name=f"{connector.capitalize()} (from settings)",
             filters={},
+            mapping=None,
             from_settings=True,
             created_by=None,
         )
@@ -117,9 +120,11 @@ def store(
     api_token: str,
     display_name: str = "",
     filters: dict[str, Any] | None = None,
+    mapping: dict[str, Any] | None = None,
     caller: Identity | None = None,
 ) -> Row:
-    """Make the project's connection, or give the same account a new token.
+    """Make the project's connection, or give the same account a new token; its mapping stays when
+    none is given.
 
     Raises 400 `connection_url_refused`, 409 `<connector>_source_binding_error`.
     """
@@ -135,6 +140,7 @@ def store(
                 api_token=api_token,
                 display_name=display_name,
                 filters=filters or {},
+                mapping=mapping,
                 from_settings=False,
                 created_by=caller.user_id if caller else None,
             )
@@ -152,7 +158,13 @@ def store(
 
 
 def _write(
-    tx: Tx, project_id: UUID, *, api_token: str, filters: dict[str, Any], **values: Any
+    tx: Tx,
+    project_id: UUID,
+    *,
+    api_token: str,
+    filters: dict[str, Any],
+    mapping: dict[str, Any] | None,
+    **values: Any,
 ) -> Row:
     try:
         with tx.transaction():
@@ -162,6 +174,7 @@ def _write(
                 credentials_enc=crypto.encrypt(api_token),
                 credential_hint=api_token[-4:],
                 filters=Jsonb(filters),
+                mapping=None if mapping is None else Jsonb(mapping),
                 **values,
             )
     except psycopg.errors.UniqueViolation:

@@ -24,8 +24,8 @@ from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
 from app.connectors.failures import Rejected
 from app.db import Connection as Tx
-from app.db import db, statements
-from app.scheduler.context import RunContext
+from app.db import Unavailable, db, statements
+from app.scheduler.context import RunContext, RunStopped
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        hard = [error for error in self.failed.values() if error.kind != "stream_unavailable"]
+        hard = [error for error in self.failed.values() if not error.soft]
         if hard:
             return "failed"
         return "partial" if self.unfinished or self.failed else "completed"
@@ -128,14 +128,31 @@ def pull(
         try:
             _pull_stream(connection, stream, budget, context, outcome, on_page)
             outcome.sound.append(stream.name)
-        except ConnectorError as error:
-            if stream.optional and error.kind in ("not_found", "forbidden"):
-                error = ConnectorError("stream_unavailable", error.message)
+        except RunStopped:
+            raise
+        except Exception as fault:
+            error = _failure(stream, fault)
             outcome.failed[stream.name] = error
             log.warning("stream_failed", stream=stream.name, kind=error.kind)
-            if not stream.optional:
+            if not stream.optional and not error.soft:
                 break  # the streams behind it stand on its rows
     return outcome
+
+
+def _failure(stream: Stream, fault: Exception) -> ConnectorError:
+    """What ended a stream, as an error of a known kind."""
+    if not isinstance(fault, ConnectorError):
+        log.error("stream_broken", stream=stream.name, exc_info=fault)
+        away = isinstance(fault, psycopg.Error | Unavailable)
+        kind = "db_error" if away else "internal"
+        return ConnectorError(kind, f"a page could not be processed ({type(fault).__name__})")
+    if stream.optional and fault.kind in ("not_found", "forbidden"):
+        return ConnectorError(
+            "stream_unavailable",
+            f"{stream.name} cannot be read: {fault.message}",
+            http_status=fault.http_status,
+        )
+    return fault
 
 
 def _pull_stream(
@@ -148,6 +165,9 @@ def _pull_stream(
 ) -> None:
     place = _load_place(connection, stream.name)
     pages = stream.read(place, budget)
+    # Where a window goes on, its first page may be one that was read before: it is not counted, or the
+    # smallest budget would read nothing else.
+    counted = place.page_cursor is None
     while True:
         # Asked before reading, so that the page in hand is always written.
         if budget.spent:
@@ -158,8 +178,10 @@ def _pull_stream(
             return
         finished = page.place.page_cursor is None
         counts = commit_page(connection, stream.name, page, context.settings)
-        budget.pages -= 1
-        budget.records -= page.records
+        if counted:
+            budget.pages -= 1
+            budget.records -= page.records
+        counted = True
         outcome.add(counts)
         on_page(counts)
         _count(connection.connector, stream.name, page, counts)

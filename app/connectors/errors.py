@@ -6,6 +6,10 @@ from __future__ import annotations
 PERMANENT = frozenset(
     {"config_missing", "binding_conflict", "auth_failed", "forbidden", "schema_mismatch"}
 )
+# One part of a run that did not come off, while all the rest did.
+SOFT = frozenset({"stream_unavailable", "sweep_guard"})
+# Held back until a person says so.
+HELD = frozenset({"sweep_guard"})
 # The vendor is away or overloaded: worth another try within the same call.
 TRANSIENT = frozenset({"timeout", "network", "upstream_5xx", "invalid_response"})
 
@@ -33,7 +37,13 @@ class ConnectorError(Exception):
 
     @property
     def permanent(self) -> bool:
+        """Whether only a person can mend it: a dead letter at once."""
         return self.kind in PERMANENT
+
+    @property
+    def soft(self) -> bool:
+        """Whether the connection as such is well."""
+        return self.kind in SOFT
 
     def details(self) -> dict[str, object]:
         """What is kept with the error's row."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from app.connectors.errors import ConnectorError
+from app.connectors.errors import HELD, ConnectorError
 from app.db import Connection, statements
 from config.settings import Settings
 
@@ -48,7 +48,7 @@ def register(
         source_ref=None,
         payload=error.details(),
         max_attempts=FEW_ATTEMPTS.get(error.kind, settings.connector_max_retries),
-        permanent=error.permanent,
+        permanent=error.permanent or error.kind in HELD,
         # A vendor's wish for a pause is no failed attempt.
         counts=error.kind != "rate_limited",
         delay=error.retry_after,

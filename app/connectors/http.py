@@ -6,6 +6,7 @@ does: slow headers, a dripping body, a body that stops in the middle.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -92,6 +93,7 @@ class HttpClient:
         self.check = check  # raises when the run must stop
         self.judge = judge
         self.calls = 0
+        self._secrets = [value.split()[-1] for value in headers.values() if value.strip()]
         self._pace = Pace(settings.connector_requests_per_second, settings.connector_burst)
         self._session = requests.Session()
         self._session.headers.update(
@@ -113,10 +115,11 @@ class HttpClient:
 
     def _ask(self, method: str, path: str, query: dict[str, Any], question: Any) -> Any:
         attempt = 0
+        failure: ConnectorError | None = None
         while True:
             self.check()
             if self.breaker:
-                self.breaker.refuse_when_open()
+                self._refuse_when_open(self.breaker, failure)
             self._pace.wait()
             try:
                 found = self._attempt(method, path, query, question)
@@ -127,6 +130,7 @@ class HttpClient:
                 if pause is None:
                     raise
                 attempt += 1
+                failure = error
                 time.sleep(pause)
                 continue
             if self.breaker:
@@ -135,6 +139,14 @@ class HttpClient:
 
     def close(self) -> None:
         self._session.close()
+
+    @staticmethod
+    def _refuse_when_open(breaker: Breaker, failure: ConnectorError | None) -> None:
+        """A call whose own failures opened the breaker tells of them: that is what went wrong."""
+        try:
+            breaker.refuse_when_open()
+        except ConnectorError as refusal:
+            raise failure or refusal from None
 
     def _pause_before_retry(self, error: ConnectorError, attempt: int) -> float | None:
         """Seconds to wait before trying again; None when the error is final."""
@@ -231,8 +243,15 @@ class HttpClient:
             http_status=response.status_code,
             retry_after=retry_after(response.headers.get("Retry-After")),
             vendor_request_id=response.headers.get("X-Request-Id"),
-            excerpt=body[:EXCERPT_LENGTH].decode("utf-8", "replace").replace("\x00", ""),
+            excerpt=self._excerpt(body),
         )
+
+    def _excerpt(self, body: bytes) -> str:
+        """The beginning of an answer, without the credentials that it may repeat."""
+        text = body[: 4 * EXCERPT_LENGTH].decode("utf-8", "replace").replace("\x00", "")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:EXCERPT_LENGTH]
 
 
 def retry_after(header: str | None) -> float | None:
@@ -249,4 +268,6 @@ def retry_after(header: str | None) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - datetime.now(UTC)).total_seconds()
+    if math.isnan(seconds):
+        return None
     return min(max(seconds, 1.0), 3600.0)

@@ -50,7 +50,7 @@ def short(text: Any, limit: int) -> str | None:
 
 def moment(value: Any) -> datetime | None:
     """Seconds or milliseconds of the epoch, or ISO; nothing, zero and nonsense are None."""
-    if value is None or value == "" or isinstance(value, bool):
+    if value == "" or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str) and not re.fullmatch(r"-?\d+(\.\d+)?", value):
         try:
@@ -74,6 +74,14 @@ def number(value: Any) -> int:
     if not 0 <= found < 2**63:
         raise ValueError("id is out of range")
     return found
+
+
+def number_or_none(value: Any) -> int | None:
+    """A number that a record can do without."""
+    try:
+        return number(value)
+    except ValueError:
+        return None
 
 
 def sealed(row: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Connections of the active project, their state and their errors."""
+"""Connections of the active project, and their state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from app.connectors import connections, service, state
 from app.connectors.connections import Connection
 from app.connectors.vendors import VENDORS
-from app.db import db, statements
+from app.db import statements
 from app.web.access import identity
 from app.web.errors import ApiError
-from app.web.inputs import ClampedInt, Input, Text
+from app.web.inputs import Input, Text
 from app.web.routing import Api
 
 api = Api("connectors")
@@ -47,6 +47,7 @@ class NewConnection(Input):
     api_token = Text(required=True, validate=validate.Length(4, 500))
     display_name = Text(load_default="", validate=validate.Length(max=200))
     filters = fields.Nested(Filters, load_default=dict)
+    mapping = fields.Dict(keys=fields.String(), load_default=None, allow_none=True)
     verify = fields.Boolean(load_default=True)
 
     @post_load
@@ -62,28 +63,10 @@ class NewConnection(Input):
         return data
 
 
-class ErrorFilter(Input):
-    status = Text(
-        load_default=None, allow_none=True, blank_as_none=True, validate=validate.Length(max=50)
-    )
-    limit = ClampedInt(default=100, low=1, high=500)
-
-
 @api.get("/connectors/state", permission="project.read")
 def connector_state(project_id: UUID) -> dict[str, Any]:
     """Which connector is behind, since when, why, and what happens next."""
     return {"connectors": state.connector_states(project_id)}
-
-
-@api.get("/connectors/errors", permission="project.read", query=ErrorFilter)
-def list_errors(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
-    """Errors, the most recently seen first."""
-    status = query["status"].lower() if query["status"] else None
-    with db.connection() as connection:
-        rows = sql.list_errors(
-            connection, project_id=project_id, status=status, most=query["limit"]
-        )
-    return {"errors": rows}
 
 
 @api.get("/connectors/connections", permission="connectors.manage")
@@ -135,6 +118,7 @@ def _draft(project_id: UUID, body: dict[str, Any]) -> Connection:
         external_account_id=body["external_account_id"],
         token=body["api_token"],
         filters=body["filters"],
+        mapping=body["mapping"] or {},
         options={},
         enabled=True,
         health="ok",

@@ -52,6 +52,7 @@ def sync_of(connector: str) -> Handler:
 def run_sync_cycle(context: RunContext) -> JobResult:
     """All connectors of the project, each for itself; failed when all of them failed."""
     results: list[dict[str, Any]] = []
+    pauses: list[float | None] = []  # of those that failed
     changed = False
     for connector in VENDORS:
         if not _ready(context.project_id, connector):
@@ -59,6 +60,8 @@ def run_sync_cycle(context: RunContext) -> JobResult:
         result = sync(context, connector)
         changed = changed or result.changed
         failed = result.status == "failed"
+        if failed:
+            pauses.append(result.retry_after)
         results.append(
             {
                 "connector": connector,
@@ -71,7 +74,8 @@ def run_sync_cycle(context: RunContext) -> JobResult:
                 ),
             }
         )
-    failures_count = sum(item["status"] == "failed" for item in results)
+    failures_count = len(pauses)
+    named = [pause for pause in pauses if pause is not None]
     return JobResult(
         status="failed"
         if results and failures_count == len(results)
@@ -90,6 +94,8 @@ def run_sync_cycle(context: RunContext) -> JobResult:
             (item.get("error_kind") for item in results if item.get("error_kind")), None
         ),
         error=next((item.get("error") for item in results if item.get("error")), None),
+        # Until the first vendor wants to be asked again, when all of them named a time.
+        retry_after=min(named) if named and len(named) == len(pauses) else None,
     )
 
 
@@ -140,11 +146,7 @@ def sync(context: RunContext, connector: str) -> JobResult:
     """One sync of one connector: state, streams, errors, state."""
     with SyncLock(context.project_id, connector) as mine:
         if not mine:
-            return JobResult(
-                "failed",
-                error_kind="sync_in_progress",
-                error=f"another sync of {connector} is at work",
-            )
+            return _in_progress(context, connector)
         started = time.monotonic()
         with db.connection() as connection:
             sql.begin_state(
@@ -164,7 +166,9 @@ def sync(context: RunContext, connector: str) -> JobResult:
         except SecretUnreadable as error:
             outcome = Outcome(failed={"": ConnectorError("config_missing", str(error))})
         except RunStopped:
-            _end(context, connector, found, Outcome(unfinished=["stopped"]))
+            # What it did not get to is neither well nor worse than before.
+            with db.connection() as connection:
+                sql.stop_state(connection, project_id=context.project_id, connector=connector)
             raise
         result = _end(context, connector, found, outcome)
         log.info(
@@ -175,6 +179,17 @@ def sync(context: RunContext, connector: str) -> JobResult:
             **outcome.counts,
         )
         return result
+
+
+def _in_progress(context: RunContext, connector: str) -> JobResult:
+    with db.connection() as connection:
+        run_id = sql.state_run(connection, project_id=context.project_id, connector=connector)
+    return JobResult(
+        "failed",
+        result={"running_run_id": str(run_id) if run_id else None},
+        error_kind="sync_in_progress",
+        error=f"another sync of {connector} is at work",
+    )
 
 
 class EarlyEmbedding:
@@ -266,7 +281,7 @@ def _end(
 
 def _health(outcome: Outcome) -> tuple[str, str | None]:
     error = outcome.first_error
-    if error is None or error.kind == "stream_unavailable":
+    if error is None or error.soft:
         return "ok", None
     if error.permanent:
         return "needs_attention", error.message
@@ -274,6 +289,7 @@ def _health(outcome: Outcome) -> tuple[str, str | None]:
 
 
 _REFUSALS = {
+    "config_missing": (400, "validation_error"),
     "auth_failed": (502, "upstream_auth_failed"),
     "forbidden": (502, "upstream_auth_failed"),
     "rate_limited": (429, "upstream_rate_limited"),

@@ -71,6 +71,9 @@ def _message(state: dict[str, Any], connected: bool) -> str:
         return f"{name} is connected and has not been read yet; first sync {_at(state['next_run_at'])}."
     if state["status"] == "running":
         return f"{name} is being read."
+    if state["status"] == "partial" and _lacks_a_part(state):
+        last, following = _clock(state["last_success_at"]), _at(state["next_run_at"])
+        return f"{name} is current as of {last}, but {state['last_error']}; next sync {following}."
     if state["status"] == "partial":
         return f"{name} is being read in parts; the rest follows {_at(state['next_run_at'])}."
     if state["status"] == "ok":
@@ -85,6 +88,11 @@ def _message(state: dict[str, Any], connected: bool) -> str:
             f"{name} needs attention since {since}: {reason}. Store the connection again to go on."
         )
     return f"{name} fails since {since}: {reason}. Next try {_at(state['next_run_at'])}."
+
+
+def _lacks_a_part(state: dict[str, Any]) -> bool:
+    """Everything was read but a stream that the vendor does not have for us."""
+    return state["last_error_kind"] == "stream_unavailable" and not state["meta"].get("unfinished")
 
 
 def _at(moment: datetime | None) -> str:

@@ -3,18 +3,32 @@ to be believed."""
 
 from __future__ import annotations
 
+from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
+from app.db import Connection as Tx
+from app.db import statements
 
+CONFIRMED = "sweep_confirmed"
 FEW = 50
 SHARE = 0.3
 
 
-def refuse_too_many(what: str, missing: int, stored: int) -> None:
+def refuse_too_many(connection: Connection, what: str, missing: int, stored: int) -> None:
     """Raise ConnectorError `sweep_guard` when a sweep would remove more than 30 % and 50 rows: a token
-    that lost its rights looks just like that."""
+    that lost its rights looks just like that. A person who retries that error confirms it."""
+    if connection.options.get(CONFIRMED):
+        return
     if missing > FEW and missing > SHARE * stored:
         raise ConnectorError(
             "sweep_guard",
             f"{missing} of {stored} {what} are no longer listed; nothing was removed. If they were "
-            "deleted on purpose, retry this error by hand",
+            "deleted on purpose, retry this error",
+        )
+
+
+def forget_confirmation(tx: Tx, connection: Connection) -> None:
+    """A confirmation is good for one sweep."""
+    if connection.options.get(CONFIRMED):
+        statements("connectors").forget_confirmation(
+            tx, project_id=connection.project_id, connection_id=connection.id, option=CONFIRMED
         )

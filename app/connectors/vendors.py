@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.connectors.attio import streams as attio
 from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import streams as chatwoot
 from app.connectors.connections import Connection
@@ -99,6 +100,52 @@ VENDORS: dict[str, Vendor] = {
             ),
             account_pattern=r"^[0-9A-Za-z-]{8,64}$",
             account_hint="the workspace's id, as `organization { id }` answers it",
+        ),
+        Vendor(
+            "attio",
+            open=attio.AttioReader.open,
+            verify=attio.verify,
+            shown=(
+                "touched_accounts",
+                "touched_opportunities",
+                "touched_people",
+                "touched_activities",
+                "touched_list_entries",
+                "deleted_accounts",
+                "deleted_opportunities",
+                "deleted_people",
+                "deleted_activities",
+                "deleted_list_entries",
+                "mirrored_crm_accounts",
+                "mirrored_crm_opportunities",
+                "total_attio_accounts",
+                "mirrored_accounts",
+                "total_attio_opportunities",
+                "mirrored_opportunities",
+                "opportunities_without_account_ref",
+                "opportunities_unmapped_to_crm_account",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            processed=("touched_accounts", "touched_opportunities"),
+            changes=(
+                "touched_accounts",
+                "touched_opportunities",
+                "touched_people",
+                "touched_activities",
+                "touched_list_entries",
+                "deleted_accounts",
+                "deleted_opportunities",
+                "deleted_people",
+                "deleted_activities",
+                "deleted_list_entries",
+                "mirrored_crm_accounts",
+                "mirrored_crm_opportunities",
+                "inserted_chunks",
+                "reembedded_chunks",
+            ),
+            account_pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+            account_hint="the id of an Attio workspace, as `GET /v2/self` answers it",
         ),
     )
 }

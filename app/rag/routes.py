@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
 from app.web.access import identity
 from app.web.errors import ApiError, invalid
-from app.web.inputs import ClampedInt, Input, Text
+from app.web.inputs import ClampedInt, Input, Moment, Text
 from app.web.routing import Api
 from config.settings import Settings
 
@@ -35,25 +35,6 @@ SOURCES = {
     "chunks": "chunks",
 }
 LARGEST_ID = 2**63 - 1
-
-
-class Moment(fields.Field[datetime]):
-    """An ISO date or time; a date alone is midnight UTC."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
-        if not isinstance(value, str) or not re.match(r"^\d{4}-\d{2}-\d{2}", value):
-            raise ValidationError("Give an ISO date or time, like 2026-11-23.")
-        try:
-            if len(value) == 10:
-                day = date.fromisoformat(value)
-                return datetime(day.year, day.month, day.day, tzinfo=UTC)
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
-            raise ValidationError("There is no such date.") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if not 1970 <= moment.year <= 9000:
-            raise ValidationError("There is no such date here.")
-        return moment
 
 
 class SourceFilter(fields.List):

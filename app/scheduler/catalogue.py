@@ -37,6 +37,7 @@ CATALOGUE: dict[str, JobType] = {
         JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
         _sync("chatwoot"),
         _sync("linear"),
+        _sync("attio"),
         JobType(
             "webhook_deliveries",
             300,

@@ -22,6 +22,7 @@ PASSING = frozenset(
         "circuit_open",
         "db_error",
         "provider_unavailable",
+        "sync_in_progress",
     }
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from app.audit import service as audit
 from app.connectors.service import require_connection
 from app.db import db, statements
 from app.scheduler import endings, service, status, ticks
-from app.web.errors import ApiError, invalid
+from app.web import cursors
+from app.web.errors import ApiError
 from app.web.inputs import ClampedInt, Input, Text
 from app.web.routing import Api
 from config.settings import Settings
@@ -94,6 +94,19 @@ def sync_linear(project_id: UUID) -> tuple[dict[str, Any], int]:
     return _start(project_id, "linear_sync")
 
 
+@api.post(
+    "/jobs/attio/sync",
+    permission="connectors.run",
+    reply=RunReply,
+    limit="job",
+    errors=("connector_not_configured", "attio_source_binding_error", "upstream_unavailable"),
+)
+def sync_attio(project_id: UUID) -> tuple[dict[str, Any], int]:
+    """Pull what is new from Attio. Waits up to 10 s for the end, then answers 202."""
+    require_connection(project_id, "attio")
+    return _start(project_id, "attio_sync")
+
+
 @api.post("/jobs/embeddings/run", permission="jobs.run", reply=RunReply, limit="job")
 def run_embeddings(project_id: UUID) -> tuple[dict[str, Any], int]:
     """Embed what waits. Waits up to 10 s for the end, then answers 202."""
@@ -158,7 +171,7 @@ def tick(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
 @api.get("/jobs/runs", permission="project.read", query=RunFilter)
 def list_runs(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
     """The history of runs, newest first. `next_cursor` continues it."""
-    before_at, before_id = _cursor(query["cursor"])
+    before_at, before_id = cursors.read(query["cursor"], UUID)
     with db.connection() as connection:
         rows = sql.list_runs(
             connection,
@@ -169,10 +182,8 @@ def list_runs(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
             before_id=before_id,
             most=query["limit"] + 1,
         )
-    more = len(rows) > query["limit"]
-    rows = rows[: query["limit"]]
-    cursor = f"{rows[-1]['queued_at'].isoformat()}~{rows[-1]['id']}" if more else None
-    return {"runs": rows, "next_cursor": cursor, "has_more": more}
+    shown, cursor = cursors.page(rows, query["limit"], "queued_at")
+    return {"runs": shown, "next_cursor": cursor, "has_more": cursor is not None}
 
 
 @api.get("/jobs/runs/<run_id>", permission="project.read", errors=("job_run_not_found",))
@@ -198,15 +209,3 @@ def cancel_run(project_id: UUID, run_id: UUID) -> dict[str, Any]:
             tx, "job.cancel", project_id=project_id, entity_type="job_run", entity_id=str(run_id)
         )
     return {"run": {"id": run["id"], "status": run["status"]}}
-
-
-def _cursor(text: str | None) -> tuple[Any, Any]:
-    """The place a page of runs ended at. Raises 400 for a cursor that we did not make."""
-
-    if text is None:
-        return None, None
-    moment, _, run_id = text.partition("~")
-    try:
-        return datetime.fromisoformat(moment), UUID(run_id)
-    except ValueError:
-        raise invalid("This cursor is not one of ours.", "cursor") from None

@@ -106,13 +106,23 @@ def run_and_wait(
     *,
     payload: dict[str, Any] | None = None,
     seconds: float | None = None,
+    alone: bool = False,
+    forgiving: bool = False,
 ) -> tuple[dict[str, Any], int]:
     """Start (or join) a run and wait a while for its end.
 
     Answers ({"result": ..., "job_run_id": ...}, 200), or 202 when it is still at work. Raises an
-    ApiError that fits the run's error when it failed.
+    ApiError that fits the run's error when it failed, unless `forgiving`: then its result is the
+    answer. With `alone`, raises 409 `sync_in_progress` instead of joining.
     """
     run = request_run(project_id, job_type, payload=payload)
+    if alone and run.joined:
+        raise ApiError(
+            409,
+            "sync_in_progress",
+            "This is at work already; its run tells how far it is.",
+            {"job_run_id": str(run.id), "job_type": job_type, "status": run.status},
+        )
     ended = wait_for_end(
         project_id, run.id, settings.job_wait_seconds if seconds is None else seconds
     )
@@ -120,7 +130,7 @@ def run_and_wait(
         status = ended["status"] if ended else run.status
         waiting = {"queued": True, "status": status, "job_run_id": str(run.id)}
         return {"result": waiting, "job_run_id": str(run.id)}, 202
-    if ended["status"] in ("failed", "dead"):
+    if ended["status"] in ("failed", "dead") and not (forgiving and ended["result"]):
         raise failure_of(ended)
     return {"result": ended["result"], "job_run_id": str(run.id)}, 200
 
@@ -174,6 +184,8 @@ def failure_of(run: Row) -> ApiError:
     job = CATALOGUE.get(run["job_type"])
     if job and job.connector:
         details["connector"] = job.connector
+    if run["result"].get("running_run_id"):
+        details["running_run_id"] = run["result"]["running_run_id"]
     retry_after = run["result"].get("retry_after")
     if retry_after:
         details["retry_after"] = retry_after

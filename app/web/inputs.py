@@ -7,7 +7,9 @@ dropped, every mistake is reported at once as `{path, message, code}`. Text that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +41,25 @@ class Text(fields.String):
     def _validate(self, value: Any) -> None:
         if value is not None:
             super()._validate(value)
+
+
+class Moment(fields.Field[datetime]):
+    """An ISO date or time; a date alone is midnight UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not re.match(r"^\d{4}-\d{2}-\d{2}", value):
+            raise ValidationError("Give an ISO date or time, like 2026-11-23.")
+        try:
+            if len(value) == 10:
+                day = date.fromisoformat(value)
+                return datetime(day.year, day.month, day.day, tzinfo=UTC)
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise ValidationError("There is no such date.") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not 1970 <= moment.year <= 9000:
+            raise ValidationError("There is no such date here.")
+        return moment
 
 
 class ClampedInt(fields.Integer):

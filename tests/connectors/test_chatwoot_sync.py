@@ -255,3 +255,31 @@ def test_two_projects_cannot_have_the_same_whole_account(
     refused = owner.post("/connectors/connections", body)
     assert refused.status_code == 409
     assert refused.get_json()["error"] == "chatwoot_source_binding_error"
+
+
+def test_two_projects_on_one_account_see_their_own_inboxes_only(
+    owner: Browser,
+    project: dict[str, Any],
+    chatwoot: ChatwootServer,
+    account: Account,
+    connect: Callable[..., None],
+    work: Work,
+    database_url: str,
+) -> None:
+    chatwoot.state.add_inbox(account, 501, "Bakery")
+    chatwoot.state.add_inbox(account, 502, "Fleet")
+    for number, (inbox, name) in enumerate([(501, "Olga"), (502, "James"), (501, "Pavel")], 1):
+        contact = chatwoot.state.add_contact(account, 700 + number, name)
+        talk = chatwoot.state.add_conversation(account, contact, inbox=inbox)
+        chatwoot.state.add_message(talk, f"A message of {name}, long enough to be found.", contact)
+    other = owner.post("/projects", {"name": "Fleet"}).get_json()["project"]["id"]
+    for project_id, inbox in ((project["id"], 501), (other, 502)):
+        connect(project_id, filters={"inbox_ids": [inbox]})
+        assert work(project_id, "chatwoot_sync")["status"] == "completed"
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT project_id::text, name FROM cw_contacts ORDER BY name"
+        ).fetchall()
+        inboxes = connection.execute("SELECT project_id::text, name FROM cw_inboxes_raw").fetchall()
+    assert found == [(other, "James"), (project["id"], "Olga"), (project["id"], "Pavel")]
+    assert sorted(inboxes) == sorted([(project["id"], "Bakery"), (other, "Fleet")])

@@ -194,7 +194,7 @@ def test_what_is_not_ours_is_left_alone(
 ) -> None:
     foreign = message_event(account, talk, talk.messages[0])
     foreign["account"] = {"id": 2, "name": "Somebody else"}
-    gone = {**foreign, "conversation": {"id": 999}, "account": {"id": 1}}
+    gone = {"event": "contact_updated", "id": 999, "account": {"id": 1}}
     send(door, {"event": "conversation_typing_on", "id": talk.id, "account": {"id": 1}})
     send(door, {"event": "inbox_created", "id": 4, "account": {"id": 1}})
     assert rows(app, "SELECT count(*) FROM job_runs") == [(0,)]
@@ -210,6 +210,43 @@ def test_what_is_not_ours_is_left_alone(
         ("ignored", "not_ours", False),
     ]
     assert rows(app, "SELECT count(*) FROM cw_messages") == [(0,)]
+
+
+def test_a_conversation_that_vanished_is_taken_back(
+    app: Flask,
+    door: Door,
+    account: Account,
+    talk: Conversation,
+    project: dict[str, Any],
+    work: Work,
+) -> None:
+    work(project["id"], "chatwoot_sync")
+    del account.conversations[talk.id]
+    send(door, conversation_event(account, talk, "conversation_updated"))
+    run = work(project["id"], JOB)
+    assert run["result"]["done"] == 1 and run["result"]["changed"] is True
+    assert rows(app, "SELECT count(*), count(content), count(deleted_at) FROM cw_messages") == [
+        (30, 0, 30)
+    ]
+    assert rows(app, "SELECT count(*) FROM rag_chunks") == [(0,)]
+
+
+def test_inboxes_that_are_not_read_stay_outside(
+    app: Flask,
+    door: Door,
+    chatwoot: ChatwootServer,
+    account: Account,
+    talk: Conversation,
+    project: dict[str, Any],
+    work: Work,
+) -> None:
+    with psycopg.connect(app.config["SETTINGS"].database_url) as connection:
+        connection.execute("UPDATE connector_connections SET filters = '{\"inbox_ids\": [12345]}'")
+    send(door, message_event(account, talk, talk.messages[-1]))
+    send(door, contact_event(account, account.contacts[1]))
+    assert work(project["id"], JOB)["result"]["ignored"] == 2
+    assert rows(app, "SELECT count(*) FROM cw_messages") == [(0,)]
+    assert rows(app, "SELECT count(*) FROM cw_contacts") == [(0,)]
 
 
 def test_a_vendor_that_is_away_costs_attempts_and_then_a_person_decides(

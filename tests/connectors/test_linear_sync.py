@@ -246,7 +246,8 @@ def test_what_was_deleted_upstream_is_gone_after_the_sweep(
     ) == [(0,)]
 
 
-def test_a_sweep_that_would_remove_too_much_removes_nothing(
+def test_a_sweep_that_would_remove_too_much_asks_first(
+    owner: Browser,
     linear: LinearServer,
     team: Node,
     sync: Sync,
@@ -263,9 +264,13 @@ def test_a_sweep_that_would_remove_too_much_removes_nothing(
         )
     sync()
     assert rows("SELECT count(*) FROM linear_issues_raw WHERE deleted_at IS NULL") == [(120,)]
-    assert rows("SELECT error_kind FROM connector_errors WHERE status <> 'resolved'") == [
-        ("sweep_guard",)
-    ]
+    (error,) = owner.get("/connectors/errors/dead-letter").get_json()["errors"]
+    assert error["error_kind"] == "sweep_guard" and "60 of 120" in error["error_message"]
+    # A person confirms it: the next sweep may.
+    assert owner.post(f"/connectors/errors/dead-letter/{error['id']}/retry").status_code == 202
+    assert sync()["status"] == "completed"
+    assert rows("SELECT count(*) FROM linear_issues_raw WHERE deleted_at IS NULL") == [(60,)]
+    assert rows("SELECT options FROM connector_connections") == [({},)]
 
 
 @pytest.mark.parametrize("token", ["lin_api_test", "oauth-token"])

@@ -152,7 +152,7 @@ def test_the_readmes_first_screen_works_as_it_is_written(
         .replace("var/owner-password", str(folder / "home" / "owner-password"))
     )
     shown = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"{script}\nsleep 0.5; kill %1"],
+        ["bash", "-euo", "pipefail", "-c", f"{script}\nsleep 3; kill %1"],
         capture_output=True,
         text=True,
         timeout=60,

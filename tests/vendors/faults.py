@@ -24,6 +24,7 @@ class Fault:
     status: int = 503
     seconds: float = 0.0
     retry_after: str | None = None
+    body: bytes = b'{"data":{"payload":['  # of "body" and "half_body"
 
 
 class Faults:
@@ -69,8 +70,10 @@ def answer(fault: Fault) -> Response | None:
         return Response("<html>Maintenance</html>", 200, mimetype="text/html")
     if fault.kind == "not_an_object":
         return Response("42", 200, mimetype="application/json")
+    if fault.kind == "body":
+        return Response(fault.body, 200, mimetype="application/json")
     if fault.kind == "half_body":
-        return _raw(b'{"data":{"payload":[', length=5000)
+        return _raw(fault.body, length=5000)
     if fault.kind == "drip":
         return Response(_drip(fault.seconds), 200, mimetype="application/json")
     if fault.kind == "disconnect":

@@ -49,7 +49,7 @@ class ChatwootClient:
         return _list(self.http.get(f"{self._account}/inboxes"))
 
     def agents(self) -> list[Any]:
-        return _list(self.http.get(f"{self._account}/agents"))
+        return _bare_list(self.http.get(f"{self._account}/agents"))
 
     def contacts(self, page: int) -> list[Any]:
         """One page of 15, the most recently active first, those without activity last."""
@@ -75,6 +75,15 @@ class ChatwootClient:
         found = _object(self.http.get(f"{self._account}/contacts/{number}"))
         return _object(found.get("payload", found))
 
+    def exists(self, conversation: int) -> bool:
+        try:
+            self.http.get(f"{self._account}/conversations/{conversation}")
+        except ConnectorError as error:
+            if error.kind != "not_found":
+                raise
+            return False
+        return True
+
     def messages_after(self, conversation: int, message_id: int) -> list[Any]:
         """Up to 100 messages with greater ids, in ascending order."""
         return _list(
@@ -94,11 +103,18 @@ def _object(found: Any) -> dict[str, Any]:
 
 
 def _list(found: Any) -> list[Any]:
-    """The list in an answer: bare, under `payload`, or under `data` (and `payload` there)."""
-    if isinstance(found, dict):
-        found = found.get("payload", found.get("data"))
+    """The list in an answer: under `payload`, or under `data` (and `payload` there).
+
+    A bare list is refused: an empty one would pass for the end of everything.
+    """
+    found = _object(found)
+    found = found.get("payload", found.get("data"))
     if isinstance(found, dict):
         found = found.get("payload")
+    return _bare_list(found)
+
+
+def _bare_list(found: Any) -> list[Any]:
     if not isinstance(found, list):
         raise ConnectorError(
             "invalid_response", "Chatwoot answered without the list it was asked for"

@@ -12,11 +12,18 @@ from app.connectors.chatwoot import mapping, writer
 from app.connectors.chatwoot.client import MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
+from app.connectors.errors import ConnectorError
 from app.connectors.records import collect, number
 from app.db import db
 
-Ask = Callable[[tuple[int, int]], list[Any]]
-Map = Callable[[Ask, Iterable[tuple[int, int]]], Iterable[list[Any]]]
+Batch = list[Any] | None
+Map = Callable[[Callable[[tuple[int, int]], Batch], Iterable[tuple[int, int]]], Iterable[Batch]]
+
+
+def inboxes(connection: Connection) -> set[int] | None:
+    """The inboxes that the connection may read; None means all of the account."""
+    wanted = connection.filters.get("inbox_ids")
+    return {int(number) for number in wanted} if wanted else None
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,13 @@ class ConversationReading:
     names: Names
 
     def take(self, records: Iterable[Any]) -> Rows:
-        """Conversations and their contacts, without messages yet."""
+        """Conversations of the inboxes that may be read and their contacts, without messages yet."""
         rows = Rows()
+        wanted = inboxes(self.connection)
 
         def understand(record: dict[str, Any]) -> None:
+            if wanted is not None and record.get("inbox_id") not in wanted:
+                return
             sender = (record.get("meta") or {}).get("sender") or record.get("contact")
             rows.add_contact(mapping.contact(self.names, sender))
             rows.conversations.append(mapping.conversation(self.names, record))
@@ -66,14 +76,17 @@ class ConversationReading:
         """
         while True:
             rows.read_at = datetime.now(UTC)
-            batches = ask_all(
-                lambda place: self.client.messages_after(place[0], place[1]), places.items()
-            )
+            batches = ask_all(self._messages, places.items())
             following: dict[int, int] = {}
-            for conversation, batch in zip(list(places), batches, strict=True):
+            for (conversation, after), batch in zip(places.items(), batches, strict=True):
+                if batch is None:
+                    rows.gone.append(self.names.conversation(conversation))
+                    continue
                 self.understand(conversation, batch, rows)
-                if len(batch) >= MESSAGES_PER_CALL:
-                    following[conversation] = max(number(record["id"]) for record in batch)
+                last = _last_id(batch)
+                if len(batch) >= MESSAGES_PER_CALL and last > after:
+                    following[conversation] = last
+            rows.conversations = [row for row in rows.conversations if row["id"] not in rows.gone]
             for row in rows.conversations:
                 row["read"] = row["conversation_id"] not in following
             yield rows, bool(following)
@@ -81,6 +94,16 @@ class ConversationReading:
                 return
             rows = Rows(conversations=[row for row in rows.conversations if not row["read"]])
             places = following
+
+    def _messages(self, place: tuple[int, int]) -> Batch:
+        """A round of a conversation's messages; None when it has vanished since it was seen."""
+        conversation, after = place
+        try:
+            return self.client.messages_after(conversation, after)
+        except ConnectorError as error:
+            if error.kind != "not_found" or self.client.exists(conversation):
+                raise
+            return None
 
     def understand(self, conversation: int, batch: list[Any], rows: Rows) -> None:
         """Messages of one conversation into rows."""
@@ -92,3 +115,10 @@ class ConversationReading:
             rows.attachments.extend(attachments)
 
         collect(batch, "message", take, rows.rejected)
+
+
+def _last_id(batch: list[Any]) -> int:
+    """The greatest id of a round, from which the next one goes on; 0 when no record has one."""
+    found: list[int] = []
+    collect(batch, "message", lambda record: found.append(number(record["id"])), [])
+    return max(found, default=0)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.connectors.failures import Rejected
-from app.connectors.records import Json, clean, moment, number, sealed, short
+from app.connectors.records import Json, clean, moment, number, number_or_none, sealed, short
 
 DIRECTIONS = {0: "inbound", 1: "outbound", 2: "activity", 3: "template"}
 TYPE_WORDS = {"incoming": 0, "outgoing": 1, "activity": 2, "template": 3}
@@ -54,6 +54,7 @@ class Rows:
     conversations: list[Json] = field(default_factory=list)
     messages: list[Json] = field(default_factory=list)
     attachments: list[Json] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)  # conversations that are no longer there
     rejected: list[Rejected] = field(default_factory=list)
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -99,6 +100,7 @@ def contact(names: Names, record: Json | None) -> Json | None:
     kind = str(record.get("type") or record.get("role") or "contact").lower()
     if "contact" not in kind and "customer" not in kind:
         return None
+    attributes = record.get("custom_attributes")
     return {
         "id": names.contact(number(record["id"])),
         "account_id": names.account,
@@ -107,7 +109,7 @@ def contact(names: Names, record: Json | None) -> Json | None:
         "email": short(record.get("email"), 500),
         "phone_number": short(record.get("phone_number"), 100),
         "identifier": short(record.get("identifier"), 500),
-        "custom_attributes": record.get("custom_attributes") or {},
+        "custom_attributes": attributes if isinstance(attributes, dict) else {},
         "source_created_at": moment(record.get("created_at")),
         "updated_at": moment(record.get("updated_at")) or moment(record.get("last_activity_at")),
     }
@@ -124,9 +126,9 @@ def conversation(names: Names, record: Json) -> Json:
             "account_id": names.account,
             "conversation_id": number(record["id"]),
             "contact_global_id": sender["id"] if sender else None,
-            "inbox_id": record.get("inbox_id"),
+            "inbox_id": number_or_none(record.get("inbox_id")),
             "status": short(record.get("status"), 100),
-            "assignee_id": assignee.get("id"),
+            "assignee_id": number_or_none(assignee.get("id")),
             "assignee_name": short(assignee.get("name"), 300),
             "labels": [str(clean(label)) for label in record.get("labels") or []],
             "data": {
@@ -150,8 +152,7 @@ def message(
 ) -> tuple[Json, list[Json], Json | None]:
     """A message, its attachments, and its sender when that is a contact."""
     sender = record.get("sender") or {}
-    kind = record.get("message_type")
-    kind = TYPE_WORDS.get(kind, kind) if isinstance(kind, str) else kind
+    kind = _kind(record.get("message_type"))
     sender_type = record.get("sender_type") or sender.get("type")
     is_contact = "contact" in str(sender_type or "").lower() or (sender_type is None and kind == 0)
     sending_contact = contact(names, sender) if is_contact and sender else None
@@ -165,11 +166,11 @@ def message(
         "conversation_global_id": names.conversation(conversation_number),
         "contact_global_id": sending_contact["id"] if sending_contact else None,
         "sender_type": short(sender_type, 100),
-        "sender_id": sender.get("id") or record.get("sender_id"),
+        "sender_id": number_or_none(sender.get("id") or record.get("sender_id")),
         "sender_name": short(sender.get("name"), 300),
         "private": bool(record.get("private")),
-        "message_type": kind if kind in DIRECTIONS else None,
-        "direction": DIRECTIONS.get(kind) if isinstance(kind, int) else None,
+        "message_type": kind,
+        "direction": DIRECTIONS[kind] if kind is not None else None,
         "content": None if deleted else clean(record.get("content")),
         "created_at": moment(record.get("created_at")),
         "source_updated_at": moment(record.get("updated_at")),
@@ -185,6 +186,13 @@ def message(
     )
     row["data"] = {"attachments": len(attachments), "status": record.get("status")}
     return sealed(row), attachments, sending_contact
+
+
+def _kind(value: Any) -> int | None:
+    """The number of a message's type; None for one that we do not know."""
+    if isinstance(value, str):
+        return TYPE_WORDS.get(value)
+    return value if type(value) is int and value in DIRECTIONS else None
 
 
 def _attachment(names: Names, message_row: Json, position: int, record: Json) -> Json:
@@ -204,7 +212,7 @@ def _attachment(names: Names, message_row: Json, position: int, record: Json) ->
             record.get("file_type") or record.get("content_type") or record.get("type"), 120
         ),
         "file_name": short((url or "").rpartition("/")[2].partition("?")[0], 300),
-        "file_size": record.get("file_size"),
+        "file_size": number_or_none(record.get("file_size")),
         "file_url": (url or "")[:2000] or None,
         "thumb_url": short(record.get("thumb_url"), 2000),
     }

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
-from app.connectors.chatwoot import mapping, writer
+from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, ChatwootClient
-from app.connectors.chatwoot.conversations import ConversationReading
+from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
-from app.connectors.records import collect, moment
+from app.connectors.records import collect, moment, number
 from config.settings import Settings
 
 SWEEP_EVERY = timedelta(hours=24)
@@ -34,7 +35,11 @@ class ChatwootReader:
             AgentStream(connection, client, names),
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
+            SilenceStream(connection),
         ]
+        if inboxes(connection) is not None:
+            # The account's list of contacts knows no inboxes: they come with their conversations.
+            self.streams.pop(2)
 
     @classmethod
     def open(
@@ -72,10 +77,15 @@ class InboxStream:
         collect(
             self.client.inboxes(),
             "inbox",
-            lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
+            partial(self._take, rows=rows),
             rows.rejected,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
+
+    def _take(self, record: dict[str, Any], rows: Rows) -> None:
+        wanted = inboxes(self.connection)
+        if wanted is None or number(record["id"]) in wanted:
+            rows.inboxes.append(mapping.inbox(self.names, record))
 
 
 @dataclass
@@ -157,7 +167,9 @@ class ConversationStream:
                 records = self.client.conversations(window.page)
                 rows = reading.take(records)
                 places = reading.places(rows, changed_only=True)
-                times = [row["last_activity_at"] for row in rows.conversations]
+                # One without a time says nothing about how far the list has been read.
+                times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
+                times = [time for time in times if time is not None]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
                 ended = window.turn(times, not records)
@@ -171,6 +183,22 @@ class ConversationStream:
                     )
                 if ended:
                     return
+
+
+@dataclass
+class SilenceStream:
+    """Nothing is read: what has been read says which clients have fallen silent."""
+
+    connection: Connection
+    name: str = "silences"
+    optional: bool = False
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        yield Page(
+            write=lambda tx: {"silences": happenings.record_silences(tx, self.connection)},
+            place=Place(),
+            records=0,
+        )
 
 
 @dataclass

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import mapping, writer
 from app.connectors.chatwoot.client import ChatwootClient
-from app.connectors.chatwoot.conversations import ConversationReading
+from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import write_rows
@@ -33,10 +34,6 @@ def apply(
         if kind == "contact":
             return reader.contact(int(number))
         return reader.conversation(int(number), _named_messages(deliveries))
-    except ConnectorError as error:
-        if error.kind == "not_found":
-            raise Ignored(f"Chatwoot has no such {kind} any more.") from None
-        raise
     finally:
         client.close()
 
@@ -56,9 +53,15 @@ class _Reader:
         self.reading = ConversationReading(connection, client, self.names)
 
     def conversation(self, number: int, messages: set[int]) -> dict[str, int]:
-        rows = self.reading.take([self.client.conversation(number)])
-        places = self.reading.places(rows, changed_only=False)
         counts: dict[str, int] = {}
+        record = self._asked(self.client.conversation, number)
+        if record is None:
+            self._write(Rows(gone=[self.names.conversation(number)]), "conversations", counts)
+            return counts
+        rows = self.reading.take([record])
+        if not rows.conversations and not rows.rejected:
+            raise Ignored("The conversation stands in an inbox that is not read.")
+        places = self.reading.places(rows, changed_only=False)
         for part, _ in self.reading.rounds(rows, places):
             self._write(part, "conversations", counts)
         self._older_messages(number, messages, places.get(number, 0), counts)
@@ -79,16 +82,38 @@ class _Reader:
             self._write(rows, "conversations", counts)
 
     def contact(self, number: int) -> dict[str, int]:
+        if inboxes(self.connection) is not None and not self._knows_contact(number):
+            # A contact has no inbox: whose conversations are not read is nobody here.
+            raise Ignored("The contact has no conversation in the inboxes that are read.")
+        record = self._asked(self.client.contact, number)
+        if record is None:
+            raise Ignored("Chatwoot has no such contact any more.")
         rows = Rows()
         collect(
-            [self.client.contact(number)],
+            [record],
             "contact",
-            lambda record: rows.add_contact(mapping.contact(self.names, record)),
+            lambda found: rows.add_contact(mapping.contact(self.names, found)),
             rows.rejected,
         )
         counts: dict[str, int] = {}
         self._write(rows, "contacts", counts)
         return counts
+
+    def _asked(self, ask: Callable[[int], dict[str, Any]], number: int) -> dict[str, Any] | None:
+        """The vendor's answer; None when it has no such thing any more."""
+        try:
+            return ask(number)
+        except ConnectorError as error:
+            if error.kind != "not_found":
+                raise
+            return None
+
+    def _knows_contact(self, number: int) -> bool:
+        with db.connection() as connection:
+            known: bool = writer.sql.knows_contact(
+                connection, project_id=self.connection.project_id, id=self.names.contact(number)
+            )
+        return known
 
     def _write(self, rows: Rows, stream: str, counts: dict[str, Any]) -> None:
         with db.transaction() as tx:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from app.connectors.chatwoot import happenings
 from app.connectors.chatwoot.mapping import Rows
 from app.connectors.connections import Connection
 from app.db import Connection as Tx
@@ -42,6 +43,9 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
         counts["touched_attachments"] = _upsert(
             tx, "upsert_attachments", _unique(rows.attachments), project_id=connection.project_id
         )
+    if rows.gone:
+        changed += _bury(tx, connection.project_id, rows.gone)
+    if changed:
         sql.drop_attachments_of_deleted(
             tx,
             project_id=connection.project_id,
@@ -50,6 +54,7 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
     if rows.conversations:
         sql.mark_read(tx, project_id=connection.project_id, rows=_json(rows.conversations))
     if changed:
+        happenings.record(tx, connection, rows, changed)
         chunks = messages_changed(tx, connection.project_id, [row["id"] for row in changed])
         counts |= {"inserted_chunks": chunks.inserted, "reembedded_chunks": chunks.updated}
     counts["touched_messages"] = len(changed)
@@ -62,6 +67,13 @@ def stored_conversations(connection: Tx, project_id: UUID, ids: list[str]) -> di
         row["id"]: row
         for row in sql.stored_conversations(connection, project_id=project_id, ids=ids)
     }
+
+
+def _bury(tx: Tx, project_id: UUID, conversations: list[str]) -> list[Row]:
+    """Take back conversations that are no longer there. Answers their messages."""
+    buried: list[Row] = sql.bury_conversations(tx, project_id=project_id, ids=conversations)
+    sql.hide_snippets(tx, project_id=project_id, message_ids=[row["id"] for row in buried])
+    return buried
 
 
 def _upsert(tx: Tx, statement: str, rows: list[dict[str, Any]], **scope: Any) -> int:

@@ -10,7 +10,7 @@ from app.connectors import events
 from app.connectors.connections import Connection
 from app.connectors.events import Event
 from app.connectors.records import Json
-from app.connectors.sweeps import refuse_too_many
+from app.connectors.sweeps import forget_confirmation, refuse_too_many
 from app.db import Connection as Tx
 from app.db import Row, statements
 from app.rag import documents
@@ -177,7 +177,8 @@ def sweep(
         return {}
     find = sql.unseen_issues if of == "issues" else sql.unseen_comments
     row = find(tx, began=began, **scope)
-    refuse_too_many(of, row["missing"], row["stored"])
+    refuse_too_many(connection, of, row["missing"], row["stored"])
+    forget_confirmation(tx, connection)
     if not row["missing"]:
         return {}
     drop = sql.delete_issues if of == "issues" else sql.delete_comments

@@ -76,15 +76,16 @@ class Remembered:
 
 
 _remembered = Remembered(VECTORS_KEPT)
-_models: dict[str, int] = {}
+_models: dict[tuple[str, str], int] = {}  # by database and encoder
 
 
 def by_meaning(query: Query, wanted: int, ready_chunks: int, settings: Settings) -> Found:
     """The nearest chunks with their cosine distance, nearest first."""
     try:
         encoder = provider(settings)
-        if encoder.identity not in _models:
-            _models[encoder.identity] = model_number(encoder)
+        model = (db.url, encoder.identity)
+        if model not in _models:
+            _models[model] = model_number(encoder)
         vector = _remembered.get(encoder.identity, query.text)
         if vector is None:
             vector = encoder.embed_query(query.text)
@@ -94,7 +95,7 @@ def by_meaning(query: Query, wanted: int, ready_chunks: int, settings: Settings)
             rows = sql.nearest_chunks(
                 tx,
                 project_id=query.project_id,
-                model_id=_models[encoder.identity],
+                model_id=_models[model],
                 dimensions=encoder.dimensions,
                 vector=as_text(vector),
                 wanted=wanted,

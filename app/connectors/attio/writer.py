@@ -1,0 +1,140 @@
+"""Attio's rows into Postgres: one statement a table, only what changed, then what is built on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from app.connectors.attio import derived
+from app.connectors.connections import Connection
+from app.connectors.records import Json
+from app.connectors.sweeps import FEW, forget_confirmation, refuse_too_many
+from app.crm import mirror
+from app.db import Connection as Tx
+from app.db import Row, statements
+from app.web.responses import dump_json
+
+sql = statements("attio")
+
+Derive = Callable[[Tx, UUID, list[Row]], dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A kind of row: its table, its upsert, what its changes are counted as, and what follows them."""
+
+    name: str
+    upsert: Callable[..., list[Row]]
+    counted: str
+    derive: Derive
+    mirrored: bool = False
+    empty: Callable[..., int] | None = None  # takes the text out of deleted rows
+    list_slug: str | None = None
+
+
+COMPANIES = Table(
+    "attio_accounts_raw", sql.upsert_accounts, "accounts", derived.companies, mirrored=True
+)
+PEOPLE = Table("attio_people_raw", sql.upsert_people, "people", derived.people)
+DEALS = Table(
+    "attio_opportunities_raw",
+    sql.upsert_opportunities,
+    "opportunities",
+    derived.deals,
+    mirrored=True,
+)
+NOTES = Table(
+    "attio_notes_raw", sql.upsert_notes, "activities", derived.notes, empty=sql.empty_notes
+)
+TASKS = Table(
+    "attio_tasks_raw", sql.upsert_tasks, "activities", derived.tasks, empty=sql.empty_tasks
+)
+
+
+def entries(list_slug: str) -> Table:
+    return Table(
+        "attio_list_entries_raw",
+        sql.upsert_entries,
+        "list_entries",
+        lambda tx, project_id, rows: {},
+        list_slug=list_slug,
+    )
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the rows of one connection."""
+
+    connection: Connection
+    vendor_wins: frozenset[str]
+
+    def write(
+        self, tx: Tx, table: Table, rows: list[Json], seen: list[str], sweep_id: str
+    ) -> dict[str, int]:
+        """A page: its rows, and the mark of the sweep on every record that it named. Answers counts."""
+        project_id, connection_id = self.connection.project_id, self.connection.id
+        counts: dict[str, int] = {f"processed_{table.counted}": len(rows)}
+        changed: list[Row] = []
+        if rows:
+            unique = list({row["id"]: row for row in rows}.values())
+            changed = table.upsert(
+                tx,
+                project_id=project_id,
+                connection_id=connection_id,
+                rows=Jsonb(unique, dumps=dump_json),
+            )
+        sql.see(
+            tx,
+            raw=table.name,
+            project_id=project_id,
+            workspace_id=self.connection.external_account_id.lower(),
+            connection_id=connection_id,
+            external_ids=seen,
+            sweep_id=sweep_id,
+        )
+        counts[f"touched_{table.counted}"] = len(changed)
+        if changed:
+            counts |= table.derive(tx, project_id, changed)
+        if table.mirrored:
+            counts |= mirror.refresh(tx, project_id, self.vendor_wins)
+        return counts
+
+    def unseen(self, tx: Tx, table: Table, sweep_id: str, what: str) -> list[str]:
+        """Rows that the whole sweep did not name. Raises ConnectorError `sweep_guard` when they are too
+        many to be believed."""
+        found = sql.unseen(
+            tx,
+            raw=table.name,
+            project_id=self.connection.project_id,
+            connection_id=self.connection.id,
+            sweep_id=sweep_id,
+            list=table.list_slug,
+        )
+        refuse_too_many(self.connection, what, len(found["ids"]), found["stored"])
+        gone: list[str] = found["ids"]
+        return gone
+
+    def delete(self, tx: Tx, table: Table, gone: list[str]) -> dict[str, int]:
+        """Mark rows as gone, and with them what was built on them. A note loses its text, a deal of the
+        CRM stays and says so."""
+        if not gone:
+            return {}
+        project_id = self.connection.project_id
+        if len(gone) > FEW:  # what needed no confirmation leaves it for the stream that was meant
+            forget_confirmation(tx, self.connection)
+        sql.mark_deleted(tx, raw=table.name, project_id=project_id, ids=gone)
+        if table.empty:
+            table.empty(tx, project_id=project_id, ids=gone)
+        if table.mirrored:
+            mirror.flag_deleted(tx, project_id, gone)
+        derived.forget(tx, project_id, table.name, gone)
+        return {f"deleted_{table.counted}": len(gone)}
+
+    def finish(self, tx: Tx) -> dict[str, Any]:
+        """What waits for the CRM, and how much of everything is in it."""
+        project_id = self.connection.project_id
+        return mirror.refresh(tx, project_id, self.vendor_wins) | mirror.coverage(tx, project_id)

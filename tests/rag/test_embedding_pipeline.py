@@ -1,0 +1,276 @@
+"""Embedding what waits, with a provider that may refuse, err and go away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from tests.conftest import Browser
+from tests.rag.conftest import Ask, Say
+from tests.vendors.chatwoot import ChatwootServer
+from tests.vendors.chatwoot.state import Conversation
+from tests.vendors.embeddings import EmbeddingsServer
+
+Work = Callable[..., dict[str, Any]]
+Rows = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def provider() -> Iterator[EmbeddingsServer]:
+    server = EmbeddingsServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], provider: EmbeddingsServer) -> Iterator[Flask]:
+    from app.db import db
+
+    yield make_app(
+        embedding_provider="openai",
+        openai_api_key=provider.token,
+        openai_base_url=provider.base_url,
+        openai_timeout_ms=2000,
+        embedding_model="test-model",
+        embedding_dim=provider.dimensions,
+    )
+    db.close()
+
+
+@pytest.fixture
+def rows(database_url: str) -> Rows:
+    def ask(statement: str) -> list[Any]:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    return ask
+
+
+@pytest.fixture
+def embed(project: dict[str, Any], work: Work) -> Callable[[], dict[str, Any]]:
+    return lambda: work(project["id"], "embeddings_run")
+
+
+@pytest.fixture
+def pulled(project: dict[str, Any], connect: Callable[..., None], work: Work) -> Callable[[], None]:
+    connect(project["id"])
+
+    def pull() -> None:
+        work(project["id"], "chatwoot_sync")
+
+    return pull
+
+
+TEXT = "Сообщение номер {} о макетах корзины и о доставке тортов."
+STATES = "SELECT embedding_status, count(*) FROM rag_chunks GROUP BY 1 ORDER BY 1"
+
+
+def test_everything_is_embedded_once(
+    say: Say, pulled: Callable[[], None], embed: Any, provider: EmbeddingsServer, rows: Rows
+) -> None:
+    for number in range(5):
+        say(TEXT.format(number))
+    pulled()
+    assert rows(STATES) == [("ready", 5)] and len(provider.texts) == 5
+    calls = provider.requests.count()
+    run = embed()
+    assert run["result"]["processed"] == 0 and run["result"]["status"] == "idle"
+    assert provider.requests.count() == calls  # nothing waits: nobody is asked
+
+
+def test_an_edit_is_embedded_again_and_a_deletion_leaves_nothing(
+    say: Say,
+    pulled: Callable[[], None],
+    provider: EmbeddingsServer,
+    chatwoot: ChatwootServer,
+    talk: Conversation,
+    rows: Rows,
+) -> None:
+    edited, deleted, _ = (say(TEXT.format(n)) for n in range(3))
+    pulled()
+    provider.texts.clear()
+    chatwoot.state.edit_message(
+        talk, edited, "Совсем другой текст, который заменил прежний целиком."
+    )
+    chatwoot.state.delete_message(talk, deleted)
+    pulled()
+    assert rows(STATES) == [("ready", 2)] and rows("SELECT count(*) FROM rag_vectors") == [(2,)]
+    assert any("Совсем другой" in text for text in provider.texts)
+
+
+def test_vectors_belong_to_texts_by_number_and_not_by_place(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask
+) -> None:
+    provider.faults.add("backwards")
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    say("Оплату счёта переносим на следующую неделю из-за бухгалтерии.")
+    pulled()
+    found = ask("Макеты корзины задержались на девять дней, дизайнер болеет.", mode="vector")
+    assert "Макеты" in found["evidence"][0]["snippet"]
+
+
+@pytest.mark.parametrize("fault", ["half_body", "short", "wrong_json"])
+def test_an_answer_that_cannot_be_read_is_asked_for_again(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, rows: Rows, fault: str
+) -> None:
+    provider.faults.add(fault, times=1)
+    say(TEXT.format(1))
+    pulled()
+    assert rows(STATES) == [("ready", 1)]
+
+
+def test_a_provider_that_is_away_costs_no_attempt_and_heals(
+    say: Say,
+    pulled: Callable[[], None],
+    embed: Any,
+    provider: EmbeddingsServer,
+    rows: Rows,
+) -> None:
+    for number in range(3):
+        say(TEXT.format(number))
+    provider.faults.add("status", status=503)
+    pulled()
+    run = embed()
+    assert (run["status"], run["error_kind"]) == ("failed", "provider_unavailable")
+    assert rows("SELECT DISTINCT embedding_status, embedding_attempts FROM rag_chunks") == [
+        ("pending", 0)
+    ]
+    provider.faults.clear()
+    assert embed()["result"]["processed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "rules"),
+    [("status", {"status": 401}), ("narrow", {})],
+    ids=["refused key", "dimension"],
+)
+def test_what_waiting_does_not_mend_stops_the_run_and_says_so(
+    say: Say,
+    pulled: Callable[[], None],
+    embed: Any,
+    provider: EmbeddingsServer,
+    rows: Rows,
+    fault: str,
+    rules: dict[str, Any],
+) -> None:
+    say(TEXT.format(1))
+    provider.faults.add(fault, **rules)
+    pulled()
+    calls = provider.requests.count()
+    run = embed()
+    assert (run["status"], run["error_kind"]) == ("failed", "provider_configuration")
+    assert run["error"] and provider.requests.count() == calls + 1
+    assert rows(STATES) == [("pending", 1)]
+
+
+def test_one_poisonous_text_fails_alone(
+    say: Say, pulled: Callable[[], None], embed: Any, provider: EmbeddingsServer, rows: Rows
+) -> None:
+    provider.poison = "ядовитый"
+    for number in range(9):
+        say(
+            TEXT.format(number)
+            if number != 4
+            else "Этот ядовитый текст провайдер не берёт никогда."
+        )
+    pulled()
+    assert rows("SELECT count(*) FROM rag_chunks WHERE embedding_status = 'ready'") >= [(7,)]
+    for _ in range(6):
+        rows("UPDATE rag_chunks SET next_attempt_at = now() RETURNING 1")
+        embed()
+    failed = rows(
+        "SELECT bool_or(text LIKE '%ядовитый%'), max(embedding_attempts) FROM rag_chunks "
+        "WHERE embedding_status = 'failed'"
+    )
+    assert failed == [(True, 5)]
+    assert rows("SELECT count(*) FROM rag_chunks WHERE embedding_status = 'pending'") == [(0,)]
+    calls = provider.requests.count()
+    embed()
+    assert provider.requests.count() == calls  # it is given up, and asks no more
+
+
+def test_failed_ones_are_tried_again_when_asked_for(
+    say: Say,
+    pulled: Callable[[], None],
+    embed: Any,
+    provider: EmbeddingsServer,
+    owner: Browser,
+    rows: Rows,
+) -> None:
+    say(TEXT.format(1))
+    pulled()
+    rows("UPDATE rag_chunks SET embedding_status = 'failed', embedding_attempts = 5 RETURNING 1")
+    assert owner.post("/lightrag/refresh", {"retry_failed": True}).status_code == 200
+    embed()
+    assert rows(STATES) == [("ready", 1)]
+
+
+def test_questions_are_answered_by_words_while_the_provider_is_away(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask
+) -> None:
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    pulled()
+    provider.stop()
+    answer = ask("Почему задержались макеты корзины?")
+    assert answer["degraded"] is True and answer["warnings"]
+    assert "Макеты" in answer["evidence"][0]["snippet"]
+    assert answer["embedding_model"] is None
+    provider.start()
+
+
+def test_another_model_replaces_the_old_one_while_search_goes_on(
+    make_app: Callable[..., Flask],
+    say: Say,
+    pulled: Callable[[], None],
+    provider: EmbeddingsServer,
+    app: Flask,
+    owner: Browser,
+    ask: Ask,
+    embed: Any,
+    rows: Rows,
+) -> None:
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    pulled()
+    object.__setattr__(app.config["SETTINGS"], "embedding_model", "another-model")
+    answer = ask("Почему задержались макеты корзины?")  # no vectors yet: by words
+    assert "Макеты" in answer["evidence"][0]["snippet"]
+    owner.post("/lightrag/refresh", {"reembed_stale_model": True})
+    embed()
+    models = rows(
+        "SELECT identity FROM embedding_models JOIN rag_vectors ON model_id = id ORDER BY 1"
+    )
+    assert any("another-model" in identity for (identity,) in models)
+    assert ask("Макеты задержались?", mode="vector")["evidence"]
+
+
+def test_a_text_that_changes_while_it_is_encoded_is_encoded_again(
+    say: Say,
+    pulled: Callable[[], None],
+    embed: Any,
+    provider: EmbeddingsServer,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider.faults.add("status", status=503)
+    say(TEXT.format(1))
+    pulled()
+    provider.faults.clear()
+    answer = provider._answer
+
+    def slow(texts: list[str], model: str, fault: str) -> Any:
+        if not any("новый" in text for text in texts):
+            rows(
+                "UPDATE rag_chunks SET text = 'новый текст', text_hash = 'new', "
+                "embedding_status = 'pending', claim_token = NULL RETURNING 1"
+            )
+        return answer(texts, model, fault)
+
+    monkeypatch.setattr(provider, "_answer", slow)
+    embed()
+    assert rows(STATES) == [("ready", 1)]
+    assert "новый" in provider.texts[-1]

@@ -1,0 +1,122 @@
+"""A small project beside a large one: as many passages as were asked for, from the right project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from app.db import db
+from app.rag.embeddings import provider
+from app.rag.pipeline import model_number
+from tests.conftest import Browser
+
+LARGE, SMALL = 3000, 12
+
+# Messages with chunks and made-up vectors; those of the large project lie closer to any question.
+FILL = """
+WITH talk AS (
+    INSERT INTO cw_conversations (project_id, id, account_id, conversation_id, content_hash)
+    VALUES (%(project)s, 'cw:' || %(project)s, 1, 1, '') RETURNING id
+), said AS (
+    INSERT INTO cw_messages (project_id, id, account_id, message_id, conversation_id, conversation_global_id,
+                             direction, content, content_hash, created_at)
+    SELECT %(project)s, 'cwmsg:' || %(project)s || ':' || n, 1, n, 1, talk.id, 'inbound',
+           'Сообщение ' || n || ' о макетах', '', now() - make_interval(mins => n)
+    FROM talk, generate_series(1, %(count)s) AS n RETURNING id, content, created_at
+), cut AS (
+    INSERT INTO rag_chunks (project_id, source_type, source_pk, chunk_index, message_global_id, text,
+                            text_hash, content_tokens, chunker_version, embedding_status, embedding_model_id)
+    SELECT %(project)s, 'chatwoot_message', id, 0, id, content, '', 1, 1, 'ready', %(model)s
+    FROM said RETURNING id
+)
+INSERT INTO rag_vectors (project_id, model_id, chunk_id, source_type, embedding)
+SELECT %(project)s, %(model)s, id, 'chatwoot_message',
+       (SELECT array_agg(sin(i * 12.9898 + hashtext(cut.id::text)))::halfvec
+        FROM generate_series(1, %(width)s) i)
+FROM cut
+"""
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """With the vector index used for projects of any size."""
+    yield make_app(search_exact_below=0)
+    db.close()
+
+
+@pytest.fixture
+def projects(app: Flask, owner: Browser, database_url: str) -> dict[str, str]:
+    made = {
+        name: owner.post("/projects", {"name": name}).get_json()["project"]["id"]
+        for name in ("Large", "Small")
+    }
+    with app.app_context():
+        encoder = provider(app.config["SETTINGS"])
+        model = model_number(encoder)
+    with psycopg.connect(
+        database_url, autocommit=True, cursor_factory=psycopg.ClientCursor
+    ) as connection:
+        for name, count in (("Large", LARGE), ("Small", SMALL)):
+            connection.execute(
+                FILL,
+                {
+                    "project": made[name],
+                    "count": count,
+                    "model": model,
+                    "width": encoder.dimensions,
+                },
+            )
+        connection.execute("ANALYZE")
+    return made
+
+
+@pytest.mark.parametrize("name", ["Large", "Small"])
+def test_ten_of_ten_passages_of_the_own_project(
+    owner: Browser, projects: dict[str, str], name: str
+) -> None:
+    owner.post(f"/projects/{projects[name]}/select")
+    for question in (
+        "макеты",
+        "что там с оплатой",
+        "crash on Android",
+        "доставка тортов в субботу",
+    ):
+        answer = owner.post("/lightrag/query", {"query": question, "topK": 10}).get_json()
+        found = [chunk["message_global_id"] for chunk in answer["chunks"]]
+        assert len(set(found)) == 10 and all(projects[name] in key for key in found), question
+
+
+def test_a_large_project_is_searched_through_its_index(
+    app: Flask, projects: dict[str, str], database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        before = _scans(connection)
+        connection.execute(
+            "SELECT * FROM nearest_vectors(%s, 1::smallint, %s, %s, 30, false, 100, NULL, NULL, NULL)",
+            (projects["Large"], *_question(connection)),
+        )
+        connection.commit()
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        connection.commit()
+        assert _scans(connection) > before
+
+
+def _question(connection: psycopg.Connection[Any]) -> tuple[int, str]:
+    row = connection.execute(
+        "SELECT vector_dims(embedding), embedding::text FROM rag_vectors LIMIT 1"
+    )
+    found = row.fetchone()
+    assert found is not None
+    return found[0], found[1]
+
+
+def _scans(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute(
+        "SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'rag_vectors_hnsw%'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
