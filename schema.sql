@@ -535,6 +535,26 @@ CREATE TABLE connector_sync_state (
     CONSTRAINT connector_sync_state_status_check CHECK ((status = ANY (ARRAY['idle'::text, 'running'::text, 'ok'::text, 'partial'::text, 'failed'::text])))
 );
 
+CREATE TABLE contact_channel_policies (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id uuid,
+    contact_global_id text NOT NULL,
+    channel text NOT NULL,
+    opted_out boolean DEFAULT false NOT NULL,
+    stop_on_reply boolean DEFAULT true NOT NULL,
+    frequency_window_hours integer DEFAULT 24 NOT NULL,
+    frequency_cap integer DEFAULT 3 NOT NULL,
+    last_outbound_at timestamp with time zone,
+    last_inbound_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT contact_channel_policies_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT contact_channel_policies_contact_global_id_check CHECK (((length(contact_global_id) >= 1) AND (length(contact_global_id) <= 500))),
+    CONSTRAINT contact_channel_policies_frequency_cap_check CHECK (((frequency_cap >= 1) AND (frequency_cap <= 200))),
+    CONSTRAINT contact_channel_policies_frequency_window_hours_check CHECK (((frequency_window_hours >= 1) AND (frequency_window_hours <= 720)))
+);
+
 CREATE TABLE crm_account_contacts (
     project_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1092,6 +1112,27 @@ CREATE UNLOGGED TABLE login_attempts (
     window_ends_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE loops_contact_state (
+    account_scope_id uuid NOT NULL,
+    email text NOT NULL,
+    loops_id text,
+    payload_hash bytea,
+    project_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    status text NOT NULL,
+    last_error text,
+    last_tried_at timestamp with time zone,
+    last_pushed_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT loops_contact_state_last_error_check CHECK ((length(last_error) <= 200)),
+    CONSTRAINT loops_contact_state_status_check CHECK ((status = ANY (ARRAY['pushed'::text, 'failed'::text, 'rejected'::text, 'opted_out'::text, 'bounced'::text, 'complained'::text, 'deleted'::text])))
+);
+
+CREATE TABLE loops_turns (
+    account_scope_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE process_heartbeats (
     process text NOT NULL,
     kind text NOT NULL,
@@ -1253,6 +1294,25 @@ CREATE TABLE source_documents (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE suppressions (
+    account_scope_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    value text,
+    value_hash bytea NOT NULL,
+    channel text DEFAULT 'all'::text NOT NULL,
+    reason text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'chatwoot'::text, 'telegram'::text, 'all'::text]))),
+    CONSTRAINT suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'telegram'::text, 'contact'::text, 'domain'::text]))),
+    CONSTRAINT suppressions_reason_check CHECK ((reason = ANY (ARRAY['unsubscribe'::text, 'complaint'::text, 'hard_bounce'::text, 'manual'::text, 'do_not_contact'::text]))),
+    CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
+);
+
 CREATE TABLE webhook_deliveries (
     project_id uuid NOT NULL,
     id bigint NOT NULL,
@@ -1368,6 +1428,12 @@ ALTER TABLE ONLY connector_streams
 
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_pkey PRIMARY KEY (project_id, connector);
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_account_scope_id_contact_global_id_key UNIQUE (account_scope_id, contact_global_id, channel);
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_pkey PRIMARY KEY (account_scope_id, id);
 
 ALTER TABLE ONLY crm_account_contacts
     ADD CONSTRAINT crm_account_contacts_pkey PRIMARY KEY (project_id, id);
@@ -1501,6 +1567,12 @@ ALTER TABLE ONLY linear_teams_raw
 ALTER TABLE ONLY login_attempts
     ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (bucket);
 
+ALTER TABLE ONLY loops_contact_state
+    ADD CONSTRAINT loops_contact_state_pkey PRIMARY KEY (account_scope_id, email);
+
+ALTER TABLE ONLY loops_turns
+    ADD CONSTRAINT loops_turns_pkey PRIMARY KEY (account_scope_id);
+
 ALTER TABLE ONLY process_heartbeats
     ADD CONSTRAINT process_heartbeats_pkey PRIMARY KEY (process);
 
@@ -1548,6 +1620,9 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY source_documents
     ADD CONSTRAINT source_documents_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_scope_id, id);
 
 ALTER TABLE ONLY webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (project_id, id);
@@ -1673,6 +1748,10 @@ CREATE INDEX linear_issues_state ON linear_issues_raw USING btree (project_id, s
 
 CREATE INDEX linear_issues_sweep ON linear_issues_raw USING btree (project_id, connection_id, last_seen_at) WHERE (deleted_at IS NULL);
 
+CREATE INDEX loops_contact_state_email ON loops_contact_state USING btree (email);
+
+CREATE INDEX loops_contact_state_id ON loops_contact_state USING btree (loops_id) WHERE (loops_id IS NOT NULL);
+
 CREATE INDEX project_assignments_user ON project_assignments USING btree (user_id, project_id);
 
 CREATE UNIQUE INDEX projects_name ON projects USING btree (account_scope_id, lower(name)) WHERE (archived_at IS NULL);
@@ -1700,6 +1779,8 @@ CREATE INDEX source_documents_newest ON source_documents USING btree (project_id
 CREATE INDEX source_documents_text ON source_documents USING gin (project_id, search_text gin_trgm_ops);
 
 CREATE INDEX source_documents_words ON source_documents USING gin (project_id, words);
+
+CREATE UNIQUE INDEX suppressions_one ON suppressions USING btree (account_scope_id, kind, value_hash, channel) WHERE (revoked_at IS NULL);
 
 CREATE INDEX webhook_deliveries_bodies ON webhook_deliveries USING btree (received_at) WHERE (body IS NOT NULL);
 
@@ -1830,6 +1911,12 @@ ALTER TABLE ONLY connector_streams
 ALTER TABLE ONLY connector_sync_state
     ADD CONSTRAINT connector_sync_state_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY contact_channel_policies
+    ADD CONSTRAINT contact_channel_policies_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE SET NULL;
+
 ALTER TABLE ONLY crm_account_contacts
     ADD CONSTRAINT crm_account_contacts_project_id_account_id_fkey FOREIGN KEY (project_id, account_id) REFERENCES crm_accounts(project_id, id) ON DELETE CASCADE;
 
@@ -1953,6 +2040,12 @@ ALTER TABLE ONLY linear_states_raw
 ALTER TABLE ONLY linear_teams_raw
     ADD CONSTRAINT linear_teams_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY loops_contact_state
+    ADD CONSTRAINT loops_contact_state_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY loops_turns
+    ADD CONSTRAINT loops_turns_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY project_assignments
     ADD CONSTRAINT project_assignments_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES app_users(id) ON DELETE SET NULL;
 
@@ -1997,6 +2090,12 @@ ALTER TABLE ONLY sessions
 
 ALTER TABLE ONLY source_documents
     ADD CONSTRAINT source_documents_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_created_by_fkey FOREIGN KEY (created_by) REFERENCES app_users(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;

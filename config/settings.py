@@ -188,6 +188,9 @@ class Settings:
     job_timeout_linear_sync_seconds: int | None = setting(
         None, "The same for linear_sync; unset: as above.", low=5, high=1800
     )
+    job_timeout_loops_contacts_sync_seconds: int | None = setting(
+        None, "The same for loops_contacts_sync; unset: as above.", low=5, high=1800
+    )
     job_max_attempts: int = setting(3, "Lost leases before a run is dead.", low=1, high=20)
     job_max_retries: int = setting(
         10, "Failures in a row before a schedule is suspended.", low=1, high=100
@@ -257,6 +260,33 @@ class Settings:
         "every sync.",
         low=0,
         high=604_800,
+    )
+
+    # --- Loops
+    loops_secret_key: str | None = setting(
+        None,
+        "API key of the Loops team. Unset: contacts are not pushed.",
+        secret=True,
+        group="Loops",
+    )
+    loops_api_base_url: str = setting("https://app.loops.so/api/v1", "Address of Loops' API.")
+    loops_requests_per_second: float = setting(
+        8.0, "Calls a second; Loops allows a team 10.", low=0.1, high=100
+    )
+    loops_contacts_limit: int = setting(
+        5000, "Contacts pushed by one scheduled run; the rest follow.", low=1, high=5000
+    )
+    loops_run_seconds: int = setting(240, "Time budget of one push.", low=5, high=1700)
+    loops_internal_domains: tuple[str, ...] = setting(
+        (),
+        "Comma-separated domains of the team's own addresses, which are not pushed. Addresses of users "
+        "and of Chatwoot agents never are.",
+    )
+    loops_project_ids_property: str = setting(
+        "projectIds", "Custom property that holds the ids of a contact's projects."
+    )
+    loops_project_names_property: str = setting(
+        "projectNames", "Custom property that holds their names."
     )
 
     # --- Connectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.connectors.loops.service import run_contacts_sync
 from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
 from app.connectors.webhooks.deliveries import run_deliveries
 from app.rag.pipeline import run_embeddings
@@ -15,4 +16,5 @@ HANDLERS: dict[str, Handler] = {
     "connector_errors_retry": run_error_retry,
     "webhook_deliveries": run_deliveries,
     "embeddings_run": run_embeddings,
+    "loops_contacts_sync": run_contacts_sync,
 }

@@ -8,7 +8,18 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-GROUPS = ("config", "connectors", "db", "demo", "events", "jobs", "projects", "rag", "users")
+GROUPS = (
+    "config",
+    "connectors",
+    "db",
+    "demo",
+    "events",
+    "jobs",
+    "loops",
+    "projects",
+    "rag",
+    "users",
+)
 
 
 class Commands(AppGroup):

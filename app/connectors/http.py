@@ -44,19 +44,37 @@ class Pace:
     the beginning. With 40 a second and a burst of 600 no minute has more than 3,000 calls, which is
     what a Chatwoot server allows by default."""
 
-    def __init__(self, per_second: float, burst: int) -> None:
+    def __init__(
+        self,
+        per_second: float,
+        burst: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._pause = 1.0 / per_second
         self._head_start = burst * self._pause
-        self._next = time.monotonic() - self._head_start
+        self._clock = clock
+        self._next = clock() - self._head_start
         self._lock = threading.Lock()
+        self.sleep = sleep
 
     def wait(self) -> None:
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             self._next = max(self._next + self._pause, now - self._head_start)
             delay = self._next - now
         if delay > 0:
-            time.sleep(delay)
+            self.sleep(delay)
+
+    def slow_to(self, per_second: float) -> None:
+        """Never more calls a second than that, from now on."""
+        with self._lock:
+            self._pause = max(self._pause, 1.0 / per_second)
+
+    def hold(self, seconds: float) -> None:
+        """No call before so many seconds have passed."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds - self._pause)
 
 
 @dataclass(frozen=True)
@@ -69,7 +87,8 @@ class Answer:
 
 
 class HttpClient:
-    """Asks one vendor connection for JSON. Only questions: whatever is sent may be sent again.
+    """Asks one vendor connection for JSON. Whatever is sent may be sent again: questions, and records
+    that a repeated PUT leaves as they are.
 
     `judge` hears every answer first: it may note its headers, and raise what a vendor's own way of
     refusing means.
@@ -84,6 +103,7 @@ class HttpClient:
         breaker: Breaker | None = None,
         check: Callable[[], None] = lambda: None,
         judge: Callable[[Answer], None] = lambda answer: None,
+        pace: Pace | None = None,
     ) -> None:
         self.connector = connector
         self.base_url = base_url.rstrip("/")
@@ -94,7 +114,7 @@ class HttpClient:
         self.judge = judge
         self.calls = 0
         self._secrets = [value.split()[-1] for value in headers.values() if value.strip()]
-        self._pace = Pace(settings.connector_requests_per_second, settings.connector_burst)
+        self._pace = pace or Pace(settings.connector_requests_per_second, settings.connector_burst)
         self._session = requests.Session()
         self._session.headers.update(
             {"User-Agent": USER_AGENT, "Accept": "application/json", **headers}
@@ -112,6 +132,11 @@ class HttpClient:
     def post(self, path: str, question: Any) -> Any:
         """The JSON that answers a question sent as JSON. Raises ConnectorError."""
         return self._ask("POST", path, {}, question)
+
+    def put(self, path: str, record: Any) -> Any:
+        """The JSON that answers a record sent whole; sent twice, it changes nothing more. Raises
+        ConnectorError."""
+        return self._ask("PUT", path, {}, record)
 
     def _ask(self, method: str, path: str, query: dict[str, Any], question: Any) -> Any:
         attempt = 0
@@ -131,7 +156,7 @@ class HttpClient:
                     raise
                 attempt += 1
                 failure = error
-                time.sleep(pause)
+                self._pace.sleep(pause)
                 continue
             if self.breaker:
                 self.breaker.succeeded()

@@ -299,6 +299,15 @@ _REFUSALS = {
 }
 
 
+def refusal(connector: str, error: ConnectorError) -> ApiError:
+    """What a vendor's refusal is to the one who asked: 502 `upstream_auth_failed`, 502
+    `upstream_error`, 503 `upstream_unavailable`, 429 `upstream_rate_limited`."""
+    status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
+    return ApiError(
+        status, code, f"{error.message}.", {"connector": connector, "error_kind": error.kind}
+    )
+
+
 def verify(connection: Connection) -> dict[str, Any]:
     """Ask the vendor whether the connection works: who the token is, and the account.
 
@@ -307,13 +316,7 @@ def verify(connection: Connection) -> dict[str, Any]:
     try:
         found = VENDORS[connection.connector].verify(connection, connections.settings())
     except ConnectorError as error:
-        status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
-        raise ApiError(
-            status,
-            code,
-            f"{error.message}.",
-            {"connector": connection.connector, "error_kind": error.kind},
-        ) from None
+        raise refusal(connection.connector, error) from None
     with db.connection() as c:
         sql.mark_verified(c, project_id=connection.project_id, connection_id=connection.id)
     return found

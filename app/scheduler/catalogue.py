@@ -45,5 +45,6 @@ CATALOGUE: dict[str, JobType] = {
             also_tells="connectors_sync_cycle",
         ),
         JobType("embeddings_run", 1200),
+        JobType("loops_contacts_sync", 3600, connector="loops"),
     )
 }

@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "rag.refresh": _MANAGERS,
     "connectors.run": _MANAGERS,
     "connectors.manage": _OWNER,
+    "loops.sync": _MANAGERS,
     "jobs.run": _MANAGERS,
     "scheduler.tick": _OWNER,
     "events.read": _EVERYONE,
