@@ -9,10 +9,11 @@ VALUES (:project_id, :job_type, :trigger, :requested_by, :requested_by_name, :re
 ON CONFLICT (project_id, job_type) WHERE status IN ('queued', 'running') DO NOTHING
 RETURNING id, status;
 
--- name: join_run(project_id, job_type, again)^
+-- name: join_run(project_id, job_type, again, delay)^
 -- The run of that type that is alive. `again` has it run once more when it is already at work: what
--- the caller wants done may have come too late for it.
-UPDATE job_runs SET run_again = run_again OR (:again AND status = 'running')
+-- the caller wants done may have come too late for it. One that waits for later is brought forward.
+UPDATE job_runs SET run_again = run_again OR (:again AND status = 'running'),
+       not_before = least(not_before, now() + make_interval(secs => :delay))
 WHERE project_id = :project_id AND job_type = :job_type AND status IN ('queued', 'running')
 RETURNING id, status;
 

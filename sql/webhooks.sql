@@ -85,6 +85,20 @@ WHERE project_id = :project_id AND claim = :claim AND status = 'processing';
 SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM webhook_deliveries
 WHERE project_id = :project_id AND status IN ('pending', 'failed');
 
+-- name: ensure_loops(project_id, base_url, credentials_enc)$
+-- Loops is called with the installation's key; its row here only holds the door.
+WITH made AS (
+    INSERT INTO connector_connections (project_id, connector, base_url, external_account_id, credentials_enc, display_name)
+    VALUES (:project_id, 'loops', :base_url, :project_id::text, :credentials_enc, 'Loops (webhooks)')
+    ON CONFLICT (project_id, connector, external_account_id) DO NOTHING
+    RETURNING id
+)
+SELECT id FROM made
+UNION ALL
+SELECT id FROM connector_connections
+WHERE project_id = :project_id AND connector = 'loops' AND external_account_id = :project_id::text
+LIMIT 1;
+
 -- name: lock_door(project_id, connection_id)^
 SELECT id, connector, webhook_token_hash IS NOT NULL AS has_token FROM connector_connections
 WHERE project_id = :project_id AND id = :connection_id FOR UPDATE;

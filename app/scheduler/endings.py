@@ -93,8 +93,10 @@ def _reschedule(
 def _follow(tx: Connection, ended: Row, changed: bool, again_after: float | None) -> int:
     job = CATALOGUE.get(ended["job_type"])
     wanted = dict.fromkeys(job.cascades, 0.0) if job and changed else {}
-    if ended["run_again"] or again_after is not None:
-        wanted[ended["job_type"]] = again_after or 0.0
+    if again_after is not None:
+        wanted[ended["job_type"]] = again_after
+    elif ended["run_again"]:
+        wanted[ended["job_type"]] = job.rest_seconds if job else 0.0
     for job_type, delay in wanted.items():
         service.add_run(
             tx,

@@ -94,6 +94,7 @@ def add_run(
                 project_id=project_id,
                 job_type=job_type,
                 again=trigger in ("cascade", "webhook"),
+                delay=delay,
             )
         if row is not None:
             return Run(row["id"], project_id, row["status"], joined)

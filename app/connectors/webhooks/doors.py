@@ -12,6 +12,7 @@ from app.connectors.webhooks.receiver import hash_token
 from app.connectors.webhooks.signatures import SCHEMES
 from app.db import Row, db, statements
 from app.web.errors import ApiError, invalid
+from config.settings import Settings
 
 sql = statements("webhooks")
 
@@ -67,3 +68,15 @@ def rotate(
         )
     shown = {"address": f"/webhooks/{door['connector']}/{token}"} if token else {}
     return {**row, **shown, **({"secret": made} if made else {})}
+
+
+def loops_connection(project_id: UUID, settings: Settings) -> UUID:
+    """The row that holds the project's door for Loops, made at first use."""
+    with db.connection() as connection:
+        found: UUID = sql.ensure_loops(
+            connection,
+            project_id=project_id,
+            base_url=settings.loops_api_base_url,
+            credentials_enc=crypto.encrypt(""),
+        )
+    return found

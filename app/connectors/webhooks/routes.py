@@ -105,6 +105,13 @@ def rotate_webhook(project_id: UUID, connection_id: UUID, body: dict[str, Any]) 
     return {"webhook": doors.rotate(project_id, connection_id, **body)}
 
 
+@api.post("/connectors/webhooks/loops", permission="connectors.manage", body=Rotation)
+def rotate_loops_webhook(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """The same for Loops, which has no connection to name: its key is the installation's."""
+    connection_id = doors.loops_connection(project_id, _settings())
+    return {"webhook": doors.rotate(project_id, connection_id, **body)}
+
+
 @api.get("/connectors/webhooks/deliveries", permission="project.read", query=DeliveryFilter)
 def list_deliveries(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
     """What vendors delivered, newest first. `next_cursor` continues it."""
