@@ -431,6 +431,8 @@ CREATE TABLE connector_connections (
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    webhook_previous_until timestamp with time zone,
+    webhook_require_signature boolean DEFAULT true NOT NULL,
     CONSTRAINT connector_connections_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'loops'::text]))),
     CONSTRAINT connector_connections_health_check CHECK ((health = ANY (ARRAY['ok'::text, 'degraded'::text, 'needs_attention'::text])))
 );
@@ -1311,6 +1313,47 @@ CREATE TABLE suppressions (
     CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
 );
 
+CREATE TABLE webhook_deliveries (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    connection_id uuid NOT NULL,
+    connector text NOT NULL,
+    delivery_id text NOT NULL,
+    event text NOT NULL,
+    object_ref text NOT NULL,
+    tenant text,
+    signature_state text NOT NULL,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    body bytea,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone,
+    claim uuid,
+    error_kind text,
+    last_error text,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    processed_at timestamp with time zone,
+    processing_ms integer,
+    CONSTRAINT webhook_deliveries_delivery_id_check CHECK (((length(delivery_id) >= 1) AND (length(delivery_id) <= 200))),
+    CONSTRAINT webhook_deliveries_error_kind_check CHECK ((length(error_kind) <= 100)),
+    CONSTRAINT webhook_deliveries_event_check CHECK ((length(event) <= 200)),
+    CONSTRAINT webhook_deliveries_last_error_check CHECK ((length(last_error) <= 2000)),
+    CONSTRAINT webhook_deliveries_object_ref_check CHECK ((length(object_ref) <= 300)),
+    CONSTRAINT webhook_deliveries_signature_state_check CHECK ((signature_state = ANY (ARRAY['valid'::text, 'absent_allowed'::text]))),
+    CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'processing'::text, 'done'::text, 'ignored'::text, 'failed'::text, 'dead_letter'::text]))),
+    CONSTRAINT webhook_deliveries_tenant_check CHECK ((length(tenant) <= 200))
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
+
+ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME webhook_deliveries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE ONLY account_scopes
     ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);
 
@@ -1581,6 +1624,12 @@ ALTER TABLE ONLY source_documents
 ALTER TABLE ONLY suppressions
     ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_scope_id, id);
 
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_project_id_connection_id_delivery_id_key UNIQUE (project_id, connection_id, delivery_id);
+
 CREATE UNIQUE INDEX app_users_email ON app_users USING btree (lower(email)) WHERE (email IS NOT NULL);
 
 CREATE UNIQUE INDEX app_users_username ON app_users USING btree (lower(username));
@@ -1732,6 +1781,12 @@ CREATE INDEX source_documents_text ON source_documents USING gin (project_id, se
 CREATE INDEX source_documents_words ON source_documents USING gin (project_id, words);
 
 CREATE UNIQUE INDEX suppressions_one ON suppressions USING btree (account_scope_id, kind, value_hash, channel) WHERE (revoked_at IS NULL);
+
+CREATE INDEX webhook_deliveries_bodies ON webhook_deliveries USING btree (received_at) WHERE (body IS NOT NULL);
+
+CREATE INDEX webhook_deliveries_open ON webhook_deliveries USING btree (project_id, connection_id, object_ref) WHERE (status = ANY (ARRAY['pending'::text, 'processing'::text, 'failed'::text]));
+
+CREATE INDEX webhook_deliveries_received ON webhook_deliveries USING btree (received_at);
 
 CREATE TRIGGER attio_accounts_counted_d AFTER DELETE ON attio_accounts_raw REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('attio_accounts', '', 'live');
 
@@ -2041,3 +2096,6 @@ ALTER TABLE ONLY suppressions
 
 ALTER TABLE ONLY suppressions
     ADD CONSTRAINT suppressions_created_by_fkey FOREIGN KEY (created_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;

@@ -14,6 +14,7 @@ from app.cli import install as install_commands
 from app.connectors.loops.routes import api as loops_api
 from app.connectors.routes import api as connectors_api
 from app.connectors.sync_routes import api as connector_syncs_api
+from app.connectors.webhooks.routes import api as webhooks_api
 from app.db import db
 from app.events.routes import api as events_api
 from app.extensions import csrf, login_manager, measure_requests
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     auth_api,
     projects_api,
     connectors_api,
+    webhooks_api,
     connector_syncs_api,
     loops_api,
     rag_api,

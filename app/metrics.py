@@ -47,6 +47,9 @@ CONNECTOR_SECONDS = Histogram(
 CONNECTOR_RECORDS = Counter(
     "app_connector_records", "Records applied", ["connector", "stream", "op"]
 )
+WEBHOOK_DELIVERIES = Counter(
+    "app_webhook_deliveries", "Webhook deliveries by what became of them", ["connector", "result"]
+)
 DEGRADED_ANSWERS = Counter("app_degraded_answers", "Queries answered without a leg", ["leg"])
 CONNECTOR_QUOTA = Gauge(
     "app_connector_rate_limit_remaining",

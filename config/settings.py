@@ -176,6 +176,9 @@ class Settings:
     job_timeout_connector_errors_retry_seconds: int | None = setting(
         None, "The same for connector_errors_retry; unset: as above.", low=5, high=1800
     )
+    job_timeout_webhook_deliveries_seconds: int | None = setting(
+        None, "The same for webhook_deliveries; unset: as above.", low=5, high=1800
+    )
     job_timeout_embeddings_run_seconds: int | None = setting(
         None, "The same for embeddings_run; unset: as above.", low=5, high=1800
     )
@@ -320,6 +323,26 @@ class Settings:
         (),
         "Hosts and ranges in private networks that connections may call; outside production loopback "
         "is always allowed.",
+    )
+
+    # --- Webhooks
+    webhook_max_body_bytes: int = setting(
+        1_048_576, "Largest delivery.", low=1024, high=16_777_216, group="Webhooks"
+    )
+    webhook_rate_per_second: float = setting(
+        50.0, "Deliveries per connection and second.", low=0.1, high=100_000
+    )
+    webhook_burst: int = setting(
+        200, "Deliveries that may come faster than that.", low=1, high=1_000_000
+    )
+    webhook_debounce_seconds: float = setting(
+        2.0, "Deliveries of one object within this time are applied together.", low=0, high=60
+    )
+    webhook_concurrency: int = setting(
+        4, "Objects of a project that are read from its vendors at once.", low=1, high=16
+    )
+    webhook_max_attempts: int = setting(
+        8, "Attempts to apply a delivery before it is a dead letter.", low=1, high=50
     )
 
     # --- Embeddings and search

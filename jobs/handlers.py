@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.connectors.loops.service import run_contacts_sync
 from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
+from app.connectors.webhooks.deliveries import run_deliveries
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
 
@@ -13,6 +14,7 @@ HANDLERS: dict[str, Handler] = {
     "attio_sync": sync_of("attio"),
     "connectors_sync_cycle": run_sync_cycle,
     "connector_errors_retry": run_error_retry,
+    "webhook_deliveries": run_deliveries,
     "embeddings_run": run_embeddings,
     "loops_contacts_sync": run_contacts_sync,
 }

@@ -37,8 +37,12 @@ WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
        t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at))
       IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at);
 
+-- name: knows_contact(project_id, id)$
+SELECT EXISTS (SELECT FROM cw_contacts WHERE project_id = :project_id AND id = :id);
+
 -- name: upsert_conversations(project_id, connection_id, rows)!
 -- The content hash is left for mark_read: until the messages are read too, the conversation is not done.
+-- A reading that is older than what is stored changes nothing.
 INSERT INTO cw_conversations AS t (project_id, connection_id, id, account_id, conversation_id, contact_global_id, inbox_id,
         status, assignee_id, assignee_name, labels, data, content_hash, last_activity_at, source_created_at,
         source_updated_at, updated_at)
@@ -54,10 +58,11 @@ ON CONFLICT (project_id, id) DO UPDATE SET
     labels = excluded.labels, data = excluded.data, last_activity_at = excluded.last_activity_at,
     source_updated_at = excluded.source_updated_at, updated_at = excluded.updated_at,
     last_seen_at = now(), deleted_at = NULL
-WHERE (t.status, t.assignee_id, t.assignee_name, t.labels, t.data, t.last_activity_at, t.source_updated_at, t.inbox_id)
-      IS DISTINCT FROM (excluded.status, excluded.assignee_id, excluded.assignee_name, excluded.labels, excluded.data,
-                        excluded.last_activity_at, excluded.source_updated_at, excluded.inbox_id)
-   OR t.deleted_at IS NOT NULL;
+WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
+  AND ((t.status, t.assignee_id, t.assignee_name, t.labels, t.data, t.last_activity_at, t.source_updated_at, t.inbox_id)
+       IS DISTINCT FROM (excluded.status, excluded.assignee_id, excluded.assignee_name, excluded.labels, excluded.data,
+                         excluded.last_activity_at, excluded.source_updated_at, excluded.inbox_id)
+       OR t.deleted_at IS NOT NULL);
 
 -- name: mark_read(project_id, rows)!
 -- Conversations whose messages were read to the end, and by which reading that was.
@@ -89,19 +94,23 @@ WITH gone AS (
     WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
     RETURNING id
 )
-UPDATE cw_messages m SET content = NULL, content_hash = '', deleted_at = coalesce(m.deleted_at, now()), updated_at = now()
+UPDATE cw_messages m SET content = NULL, content_hash = '', deleted_at = coalesce(m.deleted_at, now()), updated_at = now(),
+       last_seen_at = now()
 FROM gone WHERE m.project_id = :project_id AND m.conversation_global_id = gone.id
 RETURNING m.id, false AS inserted;
 
--- name: upsert_messages(project_id, connection_id, rows)
+-- name: upsert_messages(project_id, connection_id, rows, read_at)
 -- Answers the messages that are new or changed. A deleted one keeps its place and loses its content.
+-- The vendor tells no time of change, so what was asked for later wins: a poll and a webhook may meet.
 INSERT INTO cw_messages AS t (project_id, connection_id, id, account_id, message_id, conversation_id,
         conversation_global_id, contact_global_id, sender_type, sender_id, sender_name, private, message_type,
-        direction, content, data, content_hash, source_created_at, source_updated_at, deleted_at, created_at, updated_at)
+        direction, content, data, content_hash, source_created_at, source_updated_at, deleted_at, created_at, updated_at,
+        last_seen_at)
 SELECT :project_id, :connection_id, r.id, r.account_id, r.message_id, r.conversation_id, r.conversation_global_id,
        coalesce(r.contact_global_id, c.contact_global_id), r.sender_type, r.sender_id, r.sender_name, r.private,
        r.message_type, r.direction, r.content, r.data, decode(r.content_hash, 'hex'), r.created_at, r.source_updated_at,
-       CASE WHEN r.deleted THEN now() END, r.created_at, coalesce(r.source_updated_at, r.created_at)
+       CASE WHEN r.deleted THEN now() END, r.created_at, coalesce(r.source_updated_at, r.created_at),
+       :read_at::timestamptz
 FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, message_id bigint, conversation_id bigint,
      conversation_global_id text, contact_global_id text, sender_type text, sender_id bigint, sender_name text,
      private boolean, message_type smallint, direction text, content text, data jsonb, content_hash text,
@@ -111,10 +120,10 @@ ON CONFLICT (project_id, id) DO UPDATE SET
     content = excluded.content, private = excluded.private, message_type = excluded.message_type,
     direction = excluded.direction, sender_type = excluded.sender_type, sender_id = excluded.sender_id,
     sender_name = excluded.sender_name, data = excluded.data, content_hash = excluded.content_hash,
-    source_updated_at = excluded.source_updated_at, last_seen_at = now(),
+    source_updated_at = excluded.source_updated_at, last_seen_at = excluded.last_seen_at,
     deleted_at = CASE WHEN excluded.deleted_at IS NULL THEN NULL ELSE coalesce(t.deleted_at, now()) END,
     updated_at = CASE WHEN t.content IS DISTINCT FROM excluded.content THEN now() ELSE t.updated_at END
-WHERE t.content_hash <> excluded.content_hash
+WHERE t.content_hash <> excluded.content_hash AND excluded.last_seen_at >= t.last_seen_at
 RETURNING t.id, xmax = 0 AS inserted;
 
 -- name: upsert_attachments(project_id, rows)!

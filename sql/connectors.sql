@@ -5,6 +5,9 @@ SELECT * FROM connector_connections
 WHERE project_id = :project_id AND connector = :connector AND enabled
 ORDER BY created_at, id LIMIT 1;
 
+-- name: find_connection_by_id(project_id, connection_id)^
+SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id AND enabled;
+
 -- name: list_connections(project_id)
 SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, mapping, enabled, from_settings,
        health, health_reason, last_verified_at, created_at, updated_at

@@ -1,18 +1,45 @@
 -- Job runs and schedules. A run is a row with a lease; whoever holds its claim_token may write it.
 
--- name: insert_run(project_id, job_type, trigger, requested_by, requested_by_name, request_id, payload, cascade_of)^
+-- name: insert_run(project_id, job_type, trigger, requested_by, requested_by_name, request_id, payload, cascade_of, delay)^
 -- A new run, or none when one of its type is waiting or working in the project.
-INSERT INTO job_runs (project_id, job_type, trigger, requested_by, requested_by_name, request_id, payload, cascade_of)
-VALUES (:project_id, :job_type, :trigger, :requested_by, :requested_by_name, :request_id, :payload, :cascade_of)
+INSERT INTO job_runs (project_id, job_type, trigger, requested_by, requested_by_name, request_id, payload, cascade_of,
+                      not_before)
+VALUES (:project_id, :job_type, :trigger, :requested_by, :requested_by_name, :request_id, :payload, :cascade_of,
+        now() + make_interval(secs => :delay))
 ON CONFLICT (project_id, job_type) WHERE status IN ('queued', 'running') DO NOTHING
 RETURNING id, status;
 
--- name: join_run(project_id, job_type, again)^
+-- name: join_run(project_id, job_type, again, delay)^
 -- The run of that type that is alive. `again` has it run once more when it is already at work: what
--- the caller wants done may have come too late for it.
-UPDATE job_runs SET run_again = run_again OR (:again AND status = 'running')
+-- the caller wants done may have come too late for it. One that waits for later is brought forward.
+UPDATE job_runs SET run_again = run_again OR (:again AND status = 'running'),
+       not_before = least(not_before, now() + make_interval(secs => :delay))
 WHERE project_id = :project_id AND job_type = :job_type AND status IN ('queued', 'running')
 RETURNING id, status;
+
+-- name: expect_run(project_id, job_type, trigger, delay)^
+-- See to it that a run begins after this statement, and within `delay` when none did yet. Most calls
+-- find one that waits, or one at work that will be repeated, and write nothing. `settled` is false when
+-- that one ended meanwhile: ask again.
+WITH alive AS (
+    SELECT id, status = 'queued' AND not_before <= now() + make_interval(secs => :delay)
+               OR status = 'running' AND run_again AS enough
+    FROM job_runs WHERE project_id = :project_id AND job_type = :job_type AND status IN ('queued', 'running')
+), changed AS (
+    UPDATE job_runs r SET run_again = r.run_again OR r.status = 'running',
+           not_before = least(r.not_before, now() + make_interval(secs => :delay))
+    FROM alive
+    WHERE r.project_id = :project_id AND r.id = alive.id AND NOT alive.enough AND r.status IN ('queued', 'running')
+    RETURNING r.status
+), made AS (
+    INSERT INTO job_runs (project_id, job_type, trigger, not_before)
+    SELECT :project_id, :job_type, :trigger, now() + make_interval(secs => :delay)
+    WHERE NOT EXISTS (SELECT FROM alive)
+    ON CONFLICT (project_id, job_type) WHERE status IN ('queued', 'running') DO NOTHING
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM alive WHERE enough) OR EXISTS (SELECT FROM changed) OR EXISTS (SELECT FROM made) AS settled,
+       EXISTS (SELECT FROM made) OR EXISTS (SELECT FROM changed WHERE status = 'queued') AS sooner;
 
 -- name: take_turn()$
 -- Claims are made one at a time, so that two workers cannot pass a cap together.

@@ -61,6 +61,15 @@ def find(project_id: UUID, connector: str) -> Connection | None:
     return _open(row) if row else None
 
 
+def find_by_id(project_id: UUID, connection_id: UUID) -> Connection | None:
+    """One connection, unless it is switched off. Raises SecretUnreadable."""
+    with db.connection() as connection:
+        row = sql.find_connection_by_id(
+            connection, project_id=project_id, connection_id=connection_id
+        )
+    return _open(row) if row else None
+
+
 def _open(row: Row) -> Connection:
     return Connection(
         id=row["id"],
@@ -194,7 +203,7 @@ def list_public(project_id: UUID) -> list[Row]:
 
 
 def public(row: Row) -> Row:
-    return {name: value for name, value in row.items() if not name.endswith("_enc")}
+    return {name: value for name, value in row.items() if not name.endswith(("_enc", "_hash"))}
 
 
 def refuse_unsafe_url(url: str, settings: Settings) -> None:

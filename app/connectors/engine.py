@@ -9,7 +9,7 @@ skip: the place is kept, and the next run goes on from it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -197,11 +197,7 @@ def commit_page(
 ) -> dict[str, int]:
     """A page's rows, its rejected records and the stream's place, in one transaction."""
     with db.transaction() as tx:
-        counts = page.write(tx)
-        for record in page.rejected:
-            failures.quarantine(
-                tx, connection.project_id, connection.connector, stream, record, settings
-            )
+        counts = write_rows(tx, connection, stream, page.write, page.rejected, settings)
         sql.save_place(
             tx,
             project_id=connection.project_id,
@@ -213,6 +209,23 @@ def commit_page(
             records=page.records,
             finished=page.place.page_cursor is None,
             swept=page.swept,
+        )
+    return counts
+
+
+def write_rows(
+    tx: Tx,
+    connection: Connection,
+    stream: str,
+    write: Callable[[Tx], dict[str, int]],
+    rejected: Iterable[Rejected],
+    settings: Settings,
+) -> dict[str, int]:
+    """Rows that were read, and into quarantine what could not be understood among them."""
+    counts = write(tx)
+    for record in rejected:
+        failures.quarantine(
+            tx, connection.project_id, connection.connector, stream, record, settings
         )
     return counts
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 class JobType:
     """`cadence_seconds` None means on demand. `cascades` start when a run changed something.
     `also_tells` is a second name under which its end is told, for pages that wait for that one.
-    `connector` is the vendor it asks, if it asks one."""
+    `connector` is the vendor it asks, if it asks one. `rest_seconds` pass before it runs once more when it
+    was asked for while at work."""
 
     name: str
     cadence_seconds: int | None
     cascades: tuple[str, ...] = ()
     also_tells: str | None = None
     connector: str | None = None
+    rest_seconds: float = 0.0
 
 
 def _sync(connector: str) -> JobType:
@@ -27,6 +29,7 @@ def _sync(connector: str) -> JobType:
         cascades=("embeddings_run",),
         also_tells="connectors_sync_cycle",
         connector=connector,
+        rest_seconds=30.0,
     )
 
 
@@ -38,6 +41,12 @@ CATALOGUE: dict[str, JobType] = {
         _sync("chatwoot"),
         _sync("linear"),
         _sync("attio"),
+        JobType(
+            "webhook_deliveries",
+            300,
+            cascades=("embeddings_run",),
+            also_tells="connectors_sync_cycle",
+        ),
         JobType("embeddings_run", 1200),
         JobType("loops_contacts_sync", 3600, connector="loops"),
     )

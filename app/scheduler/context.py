@@ -38,7 +38,7 @@ class RunStopped(Exception):
 @dataclass(frozen=True)
 class JobResult:
     """The end of a run. `changed` says whether what builds on it must run too; `retry_after` is in
-    seconds, when a vendor named a time."""
+    seconds, when a vendor named a time; `again_after`, when the job wants to run once more by then."""
 
     status: str = "completed"  # completed | partial | failed
     processed_count: int = 0
@@ -47,6 +47,7 @@ class JobResult:
     error_kind: str | None = None
     error: str | None = None
     retry_after: float | None = None
+    again_after: float | None = None
 
 
 @dataclass

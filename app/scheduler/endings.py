@@ -66,7 +66,7 @@ def _settle(tx: Connection, ended: Row, result: JobResult, settings: Settings) -
         _reschedule(tx, ended, result, succeeded, settings)
     # An attempt that was lost may have changed what this one found done.
     changed = result.changed or ended["attempt"] > 1
-    following = _follow(tx, ended, succeeded and changed)
+    following = _follow(tx, ended, succeeded and changed, result.again_after)
     _tell(tx, ended, result.status, changed)
     return following
 
@@ -90,14 +90,21 @@ def _reschedule(
     )
 
 
-def _follow(tx: Connection, ended: Row, changed: bool) -> int:
+def _follow(tx: Connection, ended: Row, changed: bool, again_after: float | None) -> int:
     job = CATALOGUE.get(ended["job_type"])
-    wanted = list(job.cascades) if job and changed else []
-    if ended["run_again"]:
-        wanted.append(ended["job_type"])
-    for job_type in wanted:
+    wanted = dict.fromkeys(job.cascades, 0.0) if job and changed else {}
+    if again_after is not None:
+        wanted[ended["job_type"]] = again_after
+    elif ended["run_again"]:
+        wanted[ended["job_type"]] = job.rest_seconds if job else 0.0
+    for job_type, delay in wanted.items():
         service.add_run(
-            tx, ended["project_id"], job_type, trigger="cascade", cascade_of=ended["id"]
+            tx,
+            ended["project_id"],
+            job_type,
+            trigger="cascade",
+            cascade_of=ended["id"],
+            delay=delay,
         )
     return len(wanted)
 

@@ -10,6 +10,8 @@ from config.settings import Settings
 log = structlog.get_logger(__name__)
 
 RUNS_KEPT_DAYS = 90
+WEBHOOK_BODIES_KEPT_DAYS = 7
+WEBHOOKS_KEPT_DAYS = 30
 EVERY_SECONDS = 3600
 
 
@@ -19,7 +21,7 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
     Answers the rows deleted of each kind, or None when it is not time. Every step is its own
     statement: a worker that dies between two has done the first.
     """
-    scheduler = statements("scheduler")
+    scheduler, webhooks = statements("scheduler"), statements("webhooks")
     with db.connection() as connection:
         if scheduler.take_housekeeping(connection, seconds=EVERY_SECONDS) is None:
             return None
@@ -31,6 +33,8 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
             ),
             "events": statements("events").purge(connection, hours=settings.events_retention_hours),
             "job_runs": scheduler.purge_runs(connection, days=RUNS_KEPT_DAYS),
+            "webhook_bodies": webhooks.purge_bodies(connection, days=WEBHOOK_BODIES_KEPT_DAYS),
+            "webhook_deliveries": webhooks.purge_deliveries(connection, days=WEBHOOKS_KEPT_DAYS),
             "processes": scheduler.purge_processes(connection),
         }
     log.info("housekeeping", **deleted)

@@ -21,6 +21,7 @@ from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 NAME = "lightpost"
+LATE = 0.1  # a ring that comes before its run may begin would be wasted
 
 _bell: Any = None
 _work: Callable[[], object] | None = None
@@ -53,12 +54,16 @@ def _ring() -> None:
         _work()
 
 
-def wake() -> None:
-    """Ring once. An unreachable queue fails nobody: the workers' tickers look for runs themselves."""
+def wake(delay: float = 0.0) -> None:
+    """Ring once, now or so many seconds later. An unreachable queue fails nobody: the workers' tickers
+    look for runs themselves."""
     if _bell is None:
         return
     try:
-        _bell()
+        if delay > 0:
+            _bell.schedule(delay=delay + LATE)
+        else:
+            _bell()
         _silent.clear()
     except Exception as error:
         _silent.set()

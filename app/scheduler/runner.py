@@ -159,6 +159,8 @@ class Runner:
                 )
         for _ in range(cascades):
             queue.wake()
+        if result.again_after:
+            queue.wake(result.again_after)
 
 
 class Heart(threading.Thread):

@@ -47,6 +47,20 @@ def request_run(
     return run
 
 
+def expect_run(project_id: UUID, job_type: str, *, trigger: str, delay: float) -> None:
+    """Have a job look at what has just been committed, within `delay` seconds. Call it after the
+    commit, as often as one likes: while a run waits, this is one cheap look."""
+    with db.connection() as connection:
+        while True:
+            row = sql.expect_run(
+                connection, project_id=project_id, job_type=job_type, trigger=trigger, delay=delay
+            )
+            if row["settled"]:
+                break
+    if row["sooner"]:
+        queue.wake(delay)
+
+
 def add_run(
     tx: Connection,
     project_id: UUID,
@@ -55,6 +69,7 @@ def add_run(
     trigger: str,
     payload: dict[str, Any] | None = None,
     cascade_of: UUID | None = None,
+    delay: float = 0.0,
 ) -> Run:
     """The row of a wanted run, inside the caller's transaction."""
     caller = g.get("identity") if has_request_context() else None
@@ -69,6 +84,7 @@ def add_run(
             request_id=g.get("request_id") if has_request_context() else None,
             payload=Jsonb(payload or {}),
             cascade_of=cascade_of,
+            delay=delay,
         )
         joined = row is None
         if joined:
@@ -78,6 +94,7 @@ def add_run(
                 project_id=project_id,
                 job_type=job_type,
                 again=trigger in ("cascade", "webhook"),
+                delay=delay,
             )
         if row is not None:
             return Run(row["id"], project_id, row["status"], joined)

@@ -11,7 +11,8 @@ PUBLIC = "public"
 
 @dataclass(frozen=True)
 class Operation:
-    """What one route declares. `permission` is PUBLIC or a key of access.PERMISSIONS."""
+    """What one route declares. `permission` is PUBLIC or a key of access.PERMISSIONS. `machine`: called by
+    other programs, which have no session; it reads its body itself."""
 
     method: str
     path: str
@@ -24,6 +25,7 @@ class Operation:
     limit: str | None
     idempotent: bool
     errors: tuple[str, ...]
+    machine: bool
     tag: str
     summary: str
     description: str = field(default="")

@@ -61,7 +61,8 @@ def _begin() -> None:
 def _identify(authenticate: Callable[[Settings], Identity | None]) -> Response | None:
     if request.method == "OPTIONS":
         return Response(status=204)
-    if request.endpoint in PLAIN_ENDPOINTS:
+    operation = _operation()
+    if request.endpoint in PLAIN_ENDPOINTS or (operation is not None and operation.machine):
         return None
     caller = authenticate(_settings())
     if caller is not None:

@@ -59,6 +59,7 @@ class Api(Blueprint):
         limit: str | None = None,
         idempotent: bool = False,
         errors: tuple[str, ...] = (),
+        machine: bool = False,
     ) -> Callable[[Handler], Handler]:
         def decorate(handler: Handler) -> Handler:
             summary, _, rest = (handler.__doc__ or handler.__name__).strip().partition("\n")
@@ -74,6 +75,7 @@ class Api(Blueprint):
                 limit=limit,
                 idempotent=idempotent,
                 errors=errors,
+                machine=machine,
                 tag=self.name,
                 summary=summary,
                 description=" ".join(rest.split()),
@@ -102,7 +104,7 @@ def _checked(operation: Operation, handler: Handler) -> Handler:
             arguments["project_id"] = access.active_project()
         if operation.limit:
             limits.take_for_route(operation.limit, operation.path)
-        if operation.method == "POST":
+        if operation.method == "POST" and not operation.machine:
             body = inputs.load_body(body_schema) if body_schema else _ignored_body()
             if body_schema:
                 arguments["body"] = body

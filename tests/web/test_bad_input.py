@@ -128,6 +128,7 @@ def test_wrong_types_in_every_field_are_refused(
         "job_runs",
         "job_latest",
         "embedding_models",
+        "connector_connections",
     }
     after = written(database_url)
     assert {t for t in after if after[t] != before[t]} <= allowed

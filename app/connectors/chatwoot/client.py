@@ -68,6 +68,13 @@ class ChatwootClient:
         )
         return _list(found)
 
+    def conversation(self, number: int) -> dict[str, Any]:
+        return _object(self.http.get(f"{self._account}/conversations/{number}"))
+
+    def contact(self, number: int) -> dict[str, Any]:
+        found = _object(self.http.get(f"{self._account}/contacts/{number}"))
+        return _object(found.get("payload", found))
+
     def exists(self, conversation: int) -> bool:
         try:
             self.http.get(f"{self._account}/conversations/{conversation}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,8 @@ class Names:
 
 @dataclass
 class Rows:
-    """What one reading holds, ready to be written; records that do not parse stand apart."""
+    """What one reading holds, ready to be written; records that do not parse stand apart. `read_at` is
+    when its messages were asked for: REST gives them no time of change."""
 
     inboxes: list[Json] = field(default_factory=list)
     agents: list[Json] = field(default_factory=list)
@@ -54,6 +56,7 @@ class Rows:
     attachments: list[Json] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)  # conversations that are no longer there
     rejected: list[Rejected] = field(default_factory=list)
+    read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add_contact(self, contact: Json | None) -> None:
         """Keep the fullest reading of each contact: a thin payload never empties a field."""

@@ -11,13 +11,12 @@ from typing import Any
 
 from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import happenings, mapping, writer
-from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, MESSAGES_PER_CALL, ChatwootClient
+from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, ChatwootClient
+from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
-from app.connectors.errors import ConnectorError
 from app.connectors.records import collect, moment, number
-from app.db import db
 from config.settings import Settings
 
 SWEEP_EVERY = timedelta(hours=24)
@@ -54,12 +53,6 @@ class ChatwootReader:
 
     def close(self) -> None:
         self.client.close()
-
-
-def inboxes(connection: Connection) -> set[int] | None:
-    """The inboxes that the connection may read; None means all of the account."""
-    wanted = connection.filters.get("inbox_ids")
-    return {int(number) for number in wanted} if wanted else None
 
 
 def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
@@ -154,7 +147,10 @@ class ContactStream:
 
 @dataclass
 class ConversationStream:
-    """Conversations, the most recently active first, each with the messages that are new in it."""
+    """Conversations, the most recently active first, each with the messages that are new in it.
+
+    The window moves on with the last round of a page's messages only.
+    """
 
     connection: Connection
     client: ChatwootClient
@@ -165,109 +161,28 @@ class ConversationStream:
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         window = Window.resume(place, self.settings.connector_overlap_seconds, sweeps=False)
+        reading = ConversationReading(self.connection, self.client, self.names)
         with ThreadPoolExecutor(self.settings.chatwoot_concurrency) as pool:
             while True:
                 records = self.client.conversations(window.page)
-                rows = Rows()
-                collect(
-                    records,
-                    "conversation",
-                    partial(self._take, rows=rows),
-                    rows.rejected,
-                )
+                rows = reading.take(records)
+                places = reading.places(rows, changed_only=True)
                 # One without a time says nothing about how far the list has been read.
                 times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
                 times = [time for time in times if time is not None]
                 before = window.place(place)
                 # An empty page is the end; a short one is not trusted, since the size is the server's.
                 ended = window.turn(times, not records)
-                yield from self._rounds(rows, pool, before, window.place(place), len(records))
+                after = window.place(place)
+                for part, more in reading.rounds(rows, places, pool.map):
+                    yield _page(
+                        self.connection,
+                        part,
+                        before if more else after,
+                        0 if more else len(records),
+                    )
                 if ended:
                     return
-
-    def _take(self, record: dict[str, Any], rows: Rows) -> None:
-        wanted = inboxes(self.connection)
-        if wanted is not None and record.get("inbox_id") not in wanted:
-            return
-        sender = (record.get("meta") or {}).get("sender") or record.get("contact")
-        rows.add_contact(mapping.contact(self.names, sender))
-        rows.conversations.append(mapping.conversation(self.names, record))
-
-    def _rounds(
-        self, rows: Rows, pool: ThreadPoolExecutor, before: Place, after: Place, records: int
-    ) -> Iterator[Page]:
-        """The messages of a page of conversations, up to 100 of each a round, each round committed.
-
-        The window moves on with the last round only. A conversation counts as read when a round
-        brought fewer messages than it could.
-        """
-        waiting = self._changed(rows)
-        while True:
-            batches = list(pool.map(lambda item: self._messages(*item), waiting.items()))
-            following: dict[int, int] = {}
-            for (conversation, after_id), batch in zip(waiting.items(), batches, strict=True):
-                if batch is None:
-                    rows.gone.append(self.names.conversation(conversation))
-                    continue
-                self._understand(conversation, batch, rows)
-                last = _last_id(batch)
-                if len(batch) >= MESSAGES_PER_CALL and last > after_id:
-                    following[conversation] = last
-            rows.conversations = [row for row in rows.conversations if row["id"] not in rows.gone]
-            for row in rows.conversations:
-                row["read"] = row["conversation_id"] not in following
-            yield _page(
-                self.connection, rows, before if following else after, 0 if following else records
-            )
-            if not following:
-                return
-            unfinished = [row for row in rows.conversations if not row["read"]]
-            rows = Rows(conversations=unfinished)
-            waiting = following
-
-    def _messages(self, conversation: int, after_id: int) -> list[Any] | None:
-        """A round of a conversation's messages; None when it has vanished since it was listed."""
-        try:
-            return self.client.messages_after(conversation, after_id)
-        except ConnectorError as error:
-            if error.kind != "not_found" or self.client.exists(conversation):
-                raise
-            return None
-
-    def _changed(self, rows: Rows) -> dict[int, int]:
-        """Which conversations must be read, and after which message id. Unchanged ones cost no call.
-
-        A known one is read again from its twentieth newest message, so that edits and deletions of
-        recent messages are seen.
-        """
-        with db.connection() as connection:
-            stored = writer.stored_conversations(
-                connection, self.connection.project_id, [row["id"] for row in rows.conversations]
-            )
-        wanted = {}
-        for row in rows.conversations:
-            known = stored.get(row["id"])
-            if known is None or known["messages_read_to"] is None:
-                wanted[row["conversation_id"]] = (known or {}).get("reread_after") or 0
-            elif known["content_hash"] != row["content_hash"]:
-                wanted[row["conversation_id"]] = known["reread_after"] or 0
-        return wanted
-
-    def _understand(self, conversation: int, batch: list[Any], rows: Rows) -> None:
-        def take(record: dict[str, Any]) -> None:
-            row, attachments, sender = mapping.message(self.names, conversation, record)
-            rows.add_contact(sender)
-            rows.messages.append(row)
-            rows.attachments.extend(attachments)
-
-        collect(batch, "message", take, rows.rejected)
-
-
-def _last_id(batch: list[Any]) -> int:
-    """The greatest id of a round, from which the next one goes on; 0 when no record has one."""
-    found: list[int] = []
-    collect(batch, "message", lambda record: found.append(number(record["id"])), [])
-    return max(found, default=0)
 
 
 @dataclass

@@ -26,14 +26,20 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
         "touched_agents": _upsert(
             tx, "upsert_agents", rows.agents, project_id=connection.project_id
         ),
-        "touched_contacts": _upsert(tx, "upsert_contacts", list(rows.contacts.values()), **scope),
-        "touched_conversations": _upsert(tx, "upsert_conversations", rows.conversations, **scope),
+        "touched_contacts": _upsert(
+            tx, "upsert_contacts", _unique(list(rows.contacts.values())), **scope
+        ),
+        "touched_conversations": _upsert(
+            tx, "upsert_conversations", _unique(rows.conversations), **scope
+        ),
         "processed_conversations": sum(row.get("read", False) for row in rows.conversations),
         "processed_messages": len(rows.messages),
     }
     changed: list[Row] = []
     if rows.messages:
-        changed = sql.upsert_messages(tx, rows=_json(_unique(rows.messages)), **scope)
+        changed = sql.upsert_messages(
+            tx, rows=_json(_unique(rows.messages)), read_at=rows.read_at, **scope
+        )
         counts["touched_attachments"] = _upsert(
             tx, "upsert_attachments", _unique(rows.attachments), project_id=connection.project_id
         )
@@ -78,8 +84,9 @@ def _upsert(tx: Tx, statement: str, rows: list[dict[str, Any]], **scope: Any) ->
 
 
 def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last reading of each id: one statement cannot touch a row twice."""
-    return list({row["id"]: row for row in rows}.values())
+    """The last reading of each id: one statement cannot touch a row twice. In the order of ids, so that
+    two writers that meet in the same rows wait for each other instead of both."""
+    return [row for _, row in sorted({row["id"]: row for row in rows}.items())]
 
 
 def _json(rows: list[dict[str, Any]]) -> Jsonb:

@@ -62,6 +62,7 @@ def make_api(state: State, token: str, faults: Faults, log: RequestLog) -> Flask
     route("/inboxes")(lambda_named("inboxes", lambda a: {"payload": list(a.inboxes.values())}))
     route("/agents")(lambda_named("agents", lambda a: [_agent(p) for p in a.agents.values()]))
     route("/contacts")(_contacts)
+    route("/contacts/<int:contact>")(_contact_by_id)
     route("/conversations")(_conversations)
     route("/conversations/<int:conversation>")(_conversation_by_id)
     route("/conversations/<int:conversation>/messages")(_messages)
@@ -106,6 +107,13 @@ def _contacts(account: Account) -> dict[str, Any]:
     start = (_page() - 1) * CONTACTS_PER_PAGE
     payload = [_contact(p) for p in everybody[start : start + CONTACTS_PER_PAGE]]
     return {"meta": {"count": len(everybody), "current_page": _page()}, "payload": payload}
+
+
+def _contact_by_id(account: Account, contact: int) -> Any:
+    found = account.contacts.get(contact)
+    if found is None:
+        return _json({"error": "Resource could not be found"}, 404)
+    return {"payload": _contact(found)}
 
 
 def _conversations(account: Account) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""The job that applies what webhooks brought: object by object, until nothing is due."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import groupby
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from flask import Flask, current_app
+
+from app.connectors.vendors import VENDORS
+from app.connectors.webhooks import applying
+from app.connectors.webhooks.applying import Applied
+from app.db import Row, Unavailable, db, statements
+from app.scheduler.context import JobResult, RunContext
+
+log = structlog.get_logger(__name__)
+sql = statements("webhooks")
+
+OBJECTS_AT_ONCE = 20
+MOST_AT_ONCE = 1000
+SOONEST = 0.05  # seconds, so that a run which found nothing due does not spin
+
+
+def run_deliveries(context: RunContext) -> JobResult:
+    """Apply every delivery of the project whose time has come; come back for the others."""
+    claim = uuid4()
+    deadline = time.monotonic() + context.settings.connector_run_seconds
+    applied: list[Applied] = []
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    apply = partial(_apply_in_thread, app, context, claim)
+    try:
+        with ThreadPoolExecutor(context.settings.webhook_concurrency) as pool:
+            while time.monotonic() < deadline:
+                groups = _claim(context.project_id, claim)
+                if not groups:
+                    break
+                for outcome in pool.map(apply, groups):
+                    applied.append(outcome)
+                    context.progress(sum(sum(a.ends.values()) for a in applied))
+    finally:
+        _release(context.project_id, claim)
+    return _result(applied, _seconds_until_due(context.project_id))
+
+
+def _apply_in_thread(app: Flask, context: RunContext, claim: UUID, rows: list[Row]) -> Applied:
+    with app.app_context():
+        return applying.apply(context, claim, rows)
+
+
+def _claim(project_id: UUID, claim: UUID) -> list[list[Row]]:
+    """Deliveries that are now this run's, those of one object together, oldest first."""
+    with db.connection() as connection:
+        rows: list[Row] = sql.claim_deliveries(
+            connection,
+            project_id=project_id,
+            claim=claim,
+            objects=OBJECTS_AT_ONCE,
+            most=MOST_AT_ONCE,
+        )
+
+    def place(row: Row) -> tuple[str, str]:
+        return str(row["connection_id"]), row["object_ref"]
+
+    rows.sort(key=lambda row: (*place(row), row["id"]))
+    return [list(group) for _, group in groupby(rows, key=place)]
+
+
+def _release(project_id: UUID, claim: UUID) -> None:
+    """Give back what was claimed and not ended. If Postgres is away, the next run finds it."""
+    try:
+        with db.connection() as connection:
+            sql.release_deliveries(connection, project_id=project_id, claim=claim)
+    except (Unavailable, psycopg.Error) as error:
+        log.warning("deliveries_not_released", error_type=type(error).__name__)
+
+
+def _seconds_until_due(project_id: UUID) -> float | None:
+    with db.connection() as connection:
+        seconds: float | None = sql.seconds_until_due(connection, project_id=project_id)
+    return None if seconds is None else max(SOONEST, seconds)
+
+
+def _result(applied: list[Applied], again_after: float | None) -> JobResult:
+    ends: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    changed = False
+    for one in applied:
+        ends.update(one.ends)
+        counts.update(one.counts)
+        vendor = VENDORS.get(one.connector)
+        changed |= any(one.counts.get(name) for name in (vendor.changes if vendor else one.counts))
+    result: dict[str, Any] = {"objects": len(applied), **ends, **counts}
+    return JobResult(
+        # A delivery that failed has its own time and its own end: the run did what it could.
+        status="partial" if ends["failed"] or ends["dead_letter"] else "completed",
+        processed_count=sum(ends.values()),
+        result=result,
+        changed=changed,
+        again_after=again_after,
+    )
