@@ -2,8 +2,8 @@
 
 -- name: find_connection(project_id, connector)^
 SELECT * FROM connector_connections
-WHERE project_id = :project_id AND connector = :connector AND enabled
-ORDER BY created_at, id LIMIT 1;
+WHERE project_id = :project_id AND connector = :connector
+ORDER BY enabled DESC, created_at, id LIMIT 1;
 
 -- name: find_connection_by_id(project_id, connection_id)^
 SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id AND enabled;
@@ -27,6 +27,26 @@ ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
         from_settings = excluded.from_settings, enabled = true,
         health = 'ok', health_reason = NULL, updated_at = now()
 RETURNING *;
+
+-- name: change_connection(project_id, connection_id, display_name, filters, mapping, credentials_enc, credential_hint, enabled)^
+-- What is null stays as it is. A new token gets a clean bill of health.
+UPDATE connector_connections SET
+    display_name = coalesce(:display_name, display_name), filters = coalesce(:filters, filters),
+    mapping = coalesce(:mapping, mapping), enabled = coalesce(:enabled, enabled),
+    credentials_enc = coalesce(:credentials_enc, credentials_enc),
+    credential_hint = coalesce(:credential_hint, credential_hint),
+    health = CASE WHEN :credentials_enc::bytea IS NULL THEN health ELSE 'ok' END,
+    health_reason = CASE WHEN :credentials_enc::bytea IS NULL THEN health_reason END, updated_at = now()
+WHERE project_id = :project_id AND id = :connection_id
+RETURNING *;
+
+-- name: forget_places(project_id, connection_id)!
+-- Everything is read again: what a connection may read has changed.
+DELETE FROM connector_streams WHERE project_id = :project_id AND connection_id = :connection_id;
+
+-- name: delete_connection(project_id, connection_id)^
+DELETE FROM connector_connections WHERE project_id = :project_id AND id = :connection_id
+RETURNING id, connector, external_account_id;
 
 -- name: set_health(project_id, connection_id, health, reason)!
 UPDATE connector_connections SET health = :health, health_reason = :reason, updated_at = now()

@@ -58,7 +58,15 @@ def find(project_id: UUID, connector: str) -> Connection | None:
         row = sql.find_connection(connection, project_id=project_id, connector=connector)
     if row is None:
         row = _from_settings(project_id, connector)
-    return _open(row) if row else None
+    # One that was switched off is not made anew from the settings.
+    return _open(row) if row and row["enabled"] else None
+
+
+def is_off(project_id: UUID, connector: str) -> bool:
+    """Whether the project has a connection that somebody switched off."""
+    with db.connection() as connection:
+        row = sql.find_connection(connection, project_id=project_id, connector=connector)
+    return row is not None and not row["enabled"]
 
 
 def find_by_id(project_id: UUID, connection_id: UUID) -> Connection | None:
@@ -185,6 +193,90 @@ def _write(
     # What was wrong with the old token is no longer known to be wrong.
     sql.reopen_errors(tx, project_id=project_id, connector=values["connector"])
     return row
+
+
+def change(
+    project_id: UUID,
+    connection_id: UUID,
+    *,
+    display_name: str | None = None,
+    api_token: str | None = None,
+    filters: dict[str, Any] | None = None,
+    mapping: dict[str, Any] | None = None,
+    enabled: bool | None = None,
+) -> Row:
+    """Change what is given of a connection. Other filters mean that everything is read again.
+
+    Raises 404 `connection_not_found`, 409 `<connector>_source_binding_error`.
+    """
+    given = {
+        "display_name": display_name,
+        "filters": filters,
+        "mapping": mapping,
+        "enabled": enabled,
+    }
+    with db.transaction() as tx:
+        try:
+            with tx.transaction():
+                row: Row | None = sql.change_connection(
+                    tx,
+                    project_id=project_id,
+                    connection_id=connection_id,
+                    display_name=display_name,
+                    filters=None if filters is None else Jsonb(filters),
+                    mapping=None if mapping is None else Jsonb(mapping),
+                    credentials_enc=crypto.encrypt(api_token) if api_token else None,
+                    credential_hint=api_token[-4:] if api_token else None,
+                    enabled=enabled,
+                )
+        except psycopg.errors.UniqueViolation:
+            raise ApiError(
+                409,
+                "source_binding_error",
+                "Without filters an account belongs to one project, and another one has it.",
+            ) from None
+        if row is None:
+            raise _missing()
+        if filters is not None:
+            sql.forget_places(tx, project_id=project_id, connection_id=connection_id)
+        if api_token:
+            sql.reopen_errors(tx, project_id=project_id, connector=row["connector"])
+        changed = sorted(name for name, value in given.items() if value is not None)
+        audit.record(
+            tx,
+            "connector.connection.update",
+            project_id=project_id,
+            entity_type="connector_connection",
+            entity_id=str(connection_id),
+            payload={"changed": changed + (["api_token"] if api_token else [])},
+        )
+    return public(row)
+
+
+def remove(project_id: UUID, connection_id: UUID) -> Row:
+    """Forget a connection, its token and how far it was read; the rows it brought stay.
+
+    Raises 404 `connection_not_found`.
+    """
+    with db.transaction() as tx:
+        row: Row | None = sql.delete_connection(
+            tx, project_id=project_id, connection_id=connection_id
+        )
+        if row is None:
+            raise _missing()
+        audit.record(
+            tx,
+            "connector.connection.remove",
+            project_id=project_id,
+            entity_type="connector_connection",
+            entity_id=str(connection_id),
+            payload={name: str(row[name]) for name in ("connector", "external_account_id")},
+        )
+    return row
+
+
+def _missing() -> ApiError:
+    return ApiError(404, "connection_not_found", "There is no such connection in this project.")
 
 
 def binding_error(connector: str, error: ConnectorError) -> ApiError:

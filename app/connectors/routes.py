@@ -63,6 +63,13 @@ class NewConnection(Input):
         return data
 
 
+class Changes(Input):
+    display_name = Text(validate=validate.Length(max=200))
+    api_token = Text(validate=validate.Length(4, 500))
+    filters = fields.Nested(Filters)
+    mapping = fields.Dict(keys=fields.String())
+
+
 @api.get("/connectors/state", permission="project.read")
 def connector_state(project_id: UUID) -> dict[str, Any]:
     """Which connector is behind, since when, why, and what happens next."""
@@ -93,16 +100,56 @@ def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @api.post(
+    "/connectors/connections/<connection_id>/update",
+    permission="connectors.manage",
+    body=Changes,
+    errors=("connection_not_found", "source_binding_error"),
+)
+def update_connection(
+    project_id: UUID, connection_id: UUID, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change a connection's name, token, filters or mapping; what is left out stays."""
+    return {"connection": connections.change(project_id, connection_id, **body)}
+
+
+@api.post(
+    "/connectors/connections/<connection_id>/disable",
+    permission="connectors.manage",
+    errors=("connection_not_found",),
+)
+def disable_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
+    """Switch a connection off: nothing is read through it until it is switched on."""
+    return {"connection": connections.change(project_id, connection_id, enabled=False)}
+
+
+@api.post(
+    "/connectors/connections/<connection_id>/enable",
+    permission="connectors.manage",
+    errors=("connection_not_found", "source_binding_error"),
+)
+def enable_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
+    """Switch a connection on again; it goes on where it was."""
+    return {"connection": connections.change(project_id, connection_id, enabled=True)}
+
+
+@api.post(
+    "/connectors/connections/<connection_id>/remove",
+    permission="connectors.manage",
+    errors=("connection_not_found",),
+)
+def remove_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
+    """Forget a connection and its token. What it brought stays in the project."""
+    return {"removed": connections.remove(project_id, connection_id)}
+
+
+@api.post(
     "/connectors/connections/<connection_id>/test",
     permission="connectors.manage",
     errors=("connection_not_found", "upstream_auth_failed", "upstream_unavailable"),
 )
 def test_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
     """Ask the vendor whether the connection works."""
-    found = next(
-        (row for row in connections.list_public(project_id) if row["id"] == connection_id), None
-    )
-    opened = connections.find(project_id, found["connector"]) if found else None
+    opened = connections.find_by_id(project_id, connection_id)
     if opened is None:
         raise ApiError(404, "connection_not_found", "There is no such connection.")
     return {"verified": service.verify(opened)}

@@ -27,13 +27,20 @@ sql = statements("connectors")
 
 def require_connection(project_id: UUID, connector: str) -> Connection:
     """The connection that a sync would use. Raises 409 `connector_not_configured`,
-    `<connector>_source_binding_error`."""
+    `connector_disabled`, `<connector>_source_binding_error`."""
     try:
         found = connections.find(project_id, connector)
     except ConnectorError as error:
         raise connections.binding_error(connector, error) from None
     except SecretUnreadable as error:
         raise ApiError(409, "connector_not_configured", f"{error}.") from None
+    if found is None and connections.is_off(project_id, connector):
+        raise ApiError(
+            409,
+            "connector_disabled",
+            f"The {connector} connection of this project is switched off.",
+            {"connector": connector, "error_kind": "config_missing"},
+        )
     if found is None:
         raise ApiError(
             409,

@@ -128,3 +128,61 @@ def test_a_connection_is_checked_against_its_vendor(
     assert "belongs to the workspace Mayak" in answer.get_json()["message"]
     body |= {"external_account_id": linear.workspace.organization["id"], "filters": {"x": [1]}}
     assert owner.post("/connectors/connections", body).status_code == 400
+
+
+def test_a_connection_is_changed_switched_off_and_on_and_removed(
+    owner: Browser,
+    project: dict[str, Any],
+    chatwoot: ChatwootServer,
+    connect: Callable[..., None],
+    work: Work,
+) -> None:
+    connect(project["id"], token="wrong token")
+    work(project["id"], "chatwoot_sync")
+    (found,) = owner.get("/connectors/connections").get_json()["connections"]
+    place = f"/connectors/connections/{found['id']}"
+    changed = owner.post(f"{place}/update", {"api_token": chatwoot.token, "display_name": "Ours"})
+    assert changed.get_json()["connection"]["display_name"] == "Ours"
+    assert chatwoot.token not in changed.get_data(as_text=True)
+    assert work(project["id"], "chatwoot_sync")["status"] == "completed"
+
+    assert owner.post(f"{place}/disable").status_code == 200
+    answer = owner.post("/connectors/chatwoot/sync")
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "connector_disabled")
+    assert work(project["id"], "connectors_sync_cycle")["result"]["total"] == 0
+    assert owner.post(f"{place}/enable").status_code == 200
+    assert work(project["id"], "connectors_sync_cycle")["result"]["ok"] == 1
+
+    assert owner.post(f"{place}/remove").status_code == 200
+    assert owner.post(f"{place}/remove").status_code == 404
+    assert owner.get("/connectors/connections").get_json()["connections"] == []
+
+
+def test_a_connection_of_the_settings_stays_off(
+    make_app: Callable[..., Any], chatwoot: ChatwootServer
+) -> None:
+    app = make_app(
+        chatwoot_base_url=chatwoot.url, chatwoot_api_token=chatwoot.token, chatwoot_account_id="1"
+    )
+    owner = Browser(app)
+    owner.sign_in()
+    owner.post("/projects", {"name": "From the settings"})
+    assert owner.post("/connectors/chatwoot/sync").status_code == 202
+    (found,) = owner.get("/connectors/connections").get_json()["connections"]
+    owner.post(f"/connectors/connections/{found['id']}/disable")
+    answer = owner.post("/jobs/chatwoot/sync")
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "connector_disabled")
+
+
+def test_only_the_owner_manages_connections(
+    owner: Browser,
+    project: dict[str, Any],
+    connect: Callable[..., None],
+    sign_in_as: Callable[..., Browser],
+) -> None:
+    connect(project["id"])
+    (found,) = owner.get("/connectors/connections").get_json()["connections"]
+    manager = sign_in_as("pm", project["id"])
+    for action in ("update", "disable", "enable", "remove", "test"):
+        answer = manager.post(f"/connectors/connections/{found['id']}/{action}", {})
+        assert answer.status_code == 403, action
