@@ -12,7 +12,8 @@ from app.web.access import identity
 from app.web.errors import ApiError
 from app.web.inputs import Input, Text
 from app.web.limits import client_ip
-from app.web.routing import PUBLIC, Api
+from app.web.operation import PUBLIC
+from app.web.routing import Api
 
 api = Api("auth")
 

@@ -13,6 +13,7 @@ from app.connectors import repairs
 from app.connectors.service import require_connection
 from app.connectors.vendors import VENDORS
 from app.db import db, statements
+from app.scheduler import by_hand
 from app.scheduler.service import run_and_wait
 from app.web import cursors
 from app.web.errors import ApiError
@@ -59,6 +60,33 @@ class EventFilter(Input):
     date_to = Moment(load_default=None, allow_none=True, data_key="to")
     cursor = Word()
     limit = ClampedInt(default=200, low=1, high=2000)
+
+
+def _declare_job(connector: str) -> None:
+    """POST /jobs/<connector>/sync, which the UI's buttons call: it joins a run that is at work."""
+
+    def start(project_id: UUID) -> tuple[dict[str, Any], int]:
+        require_connection(project_id, connector)
+        return by_hand.start(project_id, f"{connector}_sync", current_app.config["SETTINGS"])
+
+    name = connector.capitalize()
+    start.__name__ = f"sync_{connector}"
+    start.__doc__ = f"Pull what is new from {name}. Waits up to 10 s for the end, then answers 202."
+    api.post(
+        f"/jobs/{connector}/sync",
+        permission="connectors.run",
+        reply=by_hand.RunReply,
+        limit="job",
+        errors=(
+            "connector_not_configured",
+            f"{connector}_source_binding_error",
+            "upstream_unavailable",
+        ),
+    )(start)
+
+
+for _connector in VENDORS:
+    _declare_job(_connector)
 
 
 @api.post(

@@ -9,9 +9,8 @@ from flask import current_app
 from marshmallow import Schema, fields, validate
 
 from app.audit import service as audit
-from app.connectors.service import require_connection
 from app.db import db, statements
-from app.scheduler import endings, service, status, ticks
+from app.scheduler import by_hand, endings, status, ticks
 from app.web import cursors
 from app.web.errors import ApiError
 from app.web.inputs import ClampedInt, Input, Text
@@ -20,11 +19,6 @@ from config.settings import Settings
 
 api = Api("jobs")
 sql = statements("scheduler")
-
-
-class RunReply(Schema):
-    result = fields.Dict()
-    job_run_id = fields.String()
 
 
 class JobRow(Schema):
@@ -68,75 +62,10 @@ def _settings() -> Settings:
     return found
 
 
-@api.post(
-    "/jobs/chatwoot/sync",
-    permission="connectors.run",
-    reply=RunReply,
-    limit="job",
-    errors=("connector_not_configured", "chatwoot_source_binding_error", "upstream_unavailable"),
-)
-def sync_chatwoot(project_id: UUID) -> tuple[dict[str, Any], int]:
-    """Pull what is new from Chatwoot. Waits up to 10 s for the end, then answers 202."""
-    require_connection(project_id, "chatwoot")
-    return _start(project_id, "chatwoot_sync")
-
-
-@api.post(
-    "/jobs/linear/sync",
-    permission="connectors.run",
-    reply=RunReply,
-    limit="job",
-    errors=("connector_not_configured", "linear_source_binding_error", "upstream_unavailable"),
-)
-def sync_linear(project_id: UUID) -> tuple[dict[str, Any], int]:
-    """Pull what is new from Linear. Waits up to 10 s for the end, then answers 202."""
-    require_connection(project_id, "linear")
-    return _start(project_id, "linear_sync")
-
-
-@api.post(
-    "/jobs/attio/sync",
-    permission="connectors.run",
-    reply=RunReply,
-    limit="job",
-    errors=("connector_not_configured", "attio_source_binding_error", "upstream_unavailable"),
-)
-def sync_attio(project_id: UUID) -> tuple[dict[str, Any], int]:
-    """Pull what is new from Attio. Waits up to 10 s for the end, then answers 202."""
-    require_connection(project_id, "attio")
-    return _start(project_id, "attio_sync")
-
-
-@api.post("/jobs/embeddings/run", permission="jobs.run", reply=RunReply, limit="job")
+@api.post("/jobs/embeddings/run", permission="jobs.run", reply=by_hand.RunReply, limit="job")
 def run_embeddings(project_id: UUID) -> tuple[dict[str, Any], int]:
     """Embed what waits. Waits up to 10 s for the end, then answers 202."""
-    return _start(project_id, "embeddings_run")
-
-
-def _start(project_id: UUID, job_type: str) -> tuple[dict[str, Any], int]:
-    try:
-        payload, code = service.run_and_wait(project_id, job_type, _settings())
-    except ApiError as error:
-        _audit(project_id, job_type, "failed", {"error": error.code}, "")
-        raise
-    outcome = payload["result"].get("status", "ok") if code == 200 else "queued"
-    _audit(project_id, job_type, outcome, payload["result"], payload["job_run_id"])
-    return payload, code
-
-
-def _audit(
-    project_id: UUID, job_type: str, outcome: str, payload: dict[str, Any], run_id: str
-) -> None:
-    with db.transaction() as tx:
-        audit.record(
-            tx,
-            f"job.{job_type}",
-            project_id=project_id,
-            entity_type="job_run",
-            entity_id=run_id,
-            status=str(outcome),
-            payload=payload,
-        )
+    return by_hand.start(project_id, "embeddings_run", _settings())
 
 
 @api.get("/jobs/status", permission="project.read", reply=StatusReply)

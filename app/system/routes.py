@@ -10,7 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.system import service
 from app.web.errors import ApiError
-from app.web.routing import PUBLIC, Api
+from app.web.operation import PUBLIC
+from app.web.routing import Api
 
 api = Api("system")
 

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from flask import Response, g, request
 
 from app.db import db, statements
 from app.web.access import identity
 from app.web.errors import ApiError
+from app.web.operation import Operation
 from app.web.responses import ok
-
-if TYPE_CHECKING:
-    from app.web.routing import Operation
 
 HEADER = "x-idempotency-key"
 LONGEST_KEY = 256

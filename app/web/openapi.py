@@ -11,8 +11,9 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Response, current_app, render_template
 from marshmallow import Schema
 
+from app.web.operation import PUBLIC, Operation
 from app.web.responses import dump_json
-from app.web.routing import PUBLIC, Api, Operation, operations
+from app.web.routing import Api, operations
 
 api = Api("openapi", __name__, template_folder="templates")
 

@@ -22,7 +22,7 @@ from app import metrics
 from app.web import headers, limits
 from app.web.access import Identity
 from app.web.errors import ApiError, invalid
-from app.web.routing import PUBLIC, Operation
+from app.web.operation import PUBLIC, Operation
 from config.settings import Settings
 
 log = structlog.get_logger("app.request")

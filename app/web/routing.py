@@ -16,7 +16,6 @@ declares nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -24,32 +23,10 @@ from flask import Blueprint, Flask, Response
 from marshmallow import Schema
 
 from app.web import access, idempotency, inputs, limits
+from app.web.operation import PUBLIC, Operation
 from app.web.responses import ok
 
-PUBLIC = "public"
 Handler = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What one route declares. `permission` is PUBLIC or a key of access.PERMISSIONS. `machine`: called by
-    other programs, which have no session; it reads its body itself."""
-
-    method: str
-    path: str
-    permission: str
-    project: bool
-    body: type[Schema] | None
-    query: type[Schema] | None
-    reply: type[Schema] | None
-    status: int
-    limit: str | None
-    idempotent: bool
-    errors: tuple[str, ...]
-    machine: bool
-    tag: str
-    summary: str
-    description: str = field(default="")
 
 
 class DeclarationError(RuntimeError):

@@ -189,7 +189,7 @@ def test_a_budget_delays_and_never_skips(
     for name, value in (("attio_sync_limit", 5), ("attio_sync_max_pages", 2)):
         object.__setattr__(app.config["SETTINGS"], name, value)
     statuses = [work(project["id"], "attio_sync")["status"] for _ in range(4)]
-    assert statuses[0] == "partial" and statuses[-1] == "completed"
+    assert statuses[0] == "partial" and "completed" in statuses
     assert rows(
         "SELECT count(*), count(*) FILTER (WHERE deleted_at IS NULL) FROM attio_accounts_raw"
     ) == [(25, 25)]

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from flask import Flask
 
-from app.web.routing import PUBLIC, Operation, operations
+from app.web.operation import PUBLIC, Operation
+from app.web.routing import operations
 from tests.conftest import Browser
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"

@@ -15,7 +15,8 @@ from app.db import db, statements
 from app.scheduler.service import expect_run
 from app.web.errors import ApiError, invalid, not_found
 from app.web.inputs import ClampedInt, Input, Text
-from app.web.routing import PUBLIC, Api
+from app.web.operation import PUBLIC
+from app.web.routing import Api
 from config.settings import Settings
 
 api = Api("webhooks")
