@@ -7,33 +7,52 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 
 CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
-CREATE FUNCTION attio_mark_deleted(raw regclass, project uuid, gone text[]) RETURNS void
+CREATE FUNCTION attio_mark_deleted(raw regclass, project uuid, gone text[], read_at timestamp with time zone) RETURNS text[]
     LANGUAGE plpgsql
     AS $_$
+DECLARE marked text[];
 BEGIN
-    EXECUTE format('UPDATE %s SET deleted_at = now(), updated_at = now() WHERE project_id = $1 AND id = ANY($2)', raw)
-    USING project, gone;
+    EXECUTE format(
+        'WITH marked AS (
+             UPDATE %s SET deleted_at = now(), updated_at = now(), last_seen_at = $3
+             WHERE project_id = $1 AND id = ANY($2) AND deleted_at IS NULL AND last_seen_at <= $3 RETURNING id)
+         SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM marked', raw)
+    INTO marked USING project, gone, read_at;
+    RETURN marked;
 END $_$;
 
-CREATE FUNCTION attio_see(raw regclass, project uuid, workspace text, connection uuid, ids text[], sweep uuid) RETURNS void
+CREATE FUNCTION attio_row_ids(raw regclass, project uuid, workspace text, externals text[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE found text[];
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(id ORDER BY id), ''{}'') FROM %s
+         WHERE project_id = $1 AND workspace_id = $2 AND external_id = ANY($3) AND deleted_at IS NULL', raw)
+    INTO found USING project, workspace, externals;
+    RETURN found;
+END $_$;
+
+CREATE FUNCTION attio_see(raw regclass, project uuid, workspace text, connection uuid, ids text[], sweep uuid, read_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS $_$
 BEGIN
     EXECUTE format(
-        'UPDATE %s SET sweep_id = $1, connection_id = $2, last_seen_at = now()
+        'UPDATE %s SET sweep_id = coalesce($1, sweep_id), connection_id = $2, last_seen_at = greatest(last_seen_at, $6)
          WHERE project_id = $3 AND workspace_id = $4 AND external_id = ANY($5)', raw)
-    USING sweep, connection, project, workspace, ids;
+    USING sweep, connection, project, workspace, ids, read_at;
 END $_$;
 
-CREATE FUNCTION attio_unseen(raw regclass, project uuid, connection uuid, sweep uuid, list text, OUT ids text[], OUT stored bigint) RETURNS record
+CREATE FUNCTION attio_unseen(raw regclass, project uuid, connection uuid, sweep uuid, began timestamp with time zone, list text, OUT ids text[], OUT stored bigint) RETURNS record
     LANGUAGE plpgsql
     AS $_$
 BEGIN
     EXECUTE format(
-        'SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE sweep_id IS DISTINCT FROM $1), ''{}''), count(*)
+        'SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE sweep_id IS DISTINCT FROM $1 AND last_seen_at < $4), ''{}''),
+                count(*)
          FROM %s WHERE project_id = $2 AND connection_id = $3 AND deleted_at IS NULL %s',
         raw, CASE WHEN list IS NULL THEN '' ELSE format('AND list_slug = %L', list) END)
-    INTO ids, stored USING sweep, project, connection;
+    INTO ids, stored USING sweep, project, connection, began;
 END $_$;
 
 CREATE FUNCTION count_rows() RETURNS trigger

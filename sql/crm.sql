@@ -4,6 +4,9 @@
 -- For the rest of the transaction (or until told otherwise) the mirror writes, and not a person.
 SELECT set_config('lightpost.mirror', :answer, true);
 
+-- name: take_turn(project_id)$
+SELECT pg_advisory_xact_lock(hashtextextended('crm mirror ' || :project_id, 0)) IS NULL;
+
 -- name: unmirrored_accounts(project_id)
 SELECT id, external_id, name, domain, domains, stage, crm_stage, url FROM attio_accounts_raw
 WHERE project_id = :project_id AND NOT mirrored AND deleted_at IS NULL

@@ -1,7 +1,8 @@
 -- Linear: rows as pages bring them. Every upsert takes one JSON array and leaves unchanged rows alone;
--- an older reading never overwrites a newer one (webhooks may overtake the polling).
+-- an older reading never overwrites a newer one (webhooks may overtake the polling), and what was found gone
+-- does not come back by a page that was asked for before that (`read_at`).
 
--- name: upsert_teams(project_id, connection_id, rows)!
+-- name: upsert_teams(project_id, connection_id, rows, read_at)!
 INSERT INTO linear_teams_raw AS t (project_id, connection_id, id, workspace_id, external_id, key, name, archived_at,
                                    content_hash, source_updated_at)
 SELECT :project_id, :connection_id, r.id, r.workspace_id, r.external_id, r.key, r.name, r.archived_at,
@@ -11,9 +12,9 @@ FROM jsonb_to_recordset(:rows) AS r(id text, workspace_id text, external_id text
 ON CONFLICT (project_id, id) DO UPDATE SET key = excluded.key, name = excluded.name, archived_at = excluded.archived_at,
     content_hash = excluded.content_hash, source_updated_at = excluded.source_updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true);
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true);
 
--- name: upsert_states(project_id, connection_id, rows)!
+-- name: upsert_states(project_id, connection_id, rows, read_at)!
 INSERT INTO linear_states_raw AS t (project_id, connection_id, id, workspace_id, external_id, team_external_id, name, type,
                                     position, archived_at, content_hash, source_updated_at)
 SELECT :project_id, :connection_id, r.id, r.workspace_id, r.external_id, r.team_external_id, r.name, r.type,
@@ -24,9 +25,9 @@ ON CONFLICT (project_id, id) DO UPDATE SET team_external_id = excluded.team_exte
     type = excluded.type, position = excluded.position, archived_at = excluded.archived_at,
     content_hash = excluded.content_hash, source_updated_at = excluded.source_updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true);
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true);
 
--- name: upsert_projects(project_id, connection_id, rows)!
+-- name: upsert_projects(project_id, connection_id, rows, read_at)!
 INSERT INTO linear_projects_raw AS t (project_id, connection_id, id, workspace_id, external_id, name, description, url, state,
         state_type, health, progress, lead_name, start_date, target_date, completed_at, canceled_at, archived_at, trashed,
         content_hash, source_created_at, source_updated_at, updated_at)
@@ -44,9 +45,9 @@ ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, description = e
     trashed = excluded.trashed, content_hash = excluded.content_hash, source_updated_at = excluded.source_updated_at,
     updated_at = excluded.updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true);
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true);
 
--- name: upsert_cycles(project_id, connection_id, rows)!
+-- name: upsert_cycles(project_id, connection_id, rows, read_at)!
 INSERT INTO linear_cycles_raw AS t (project_id, connection_id, id, workspace_id, external_id, team_external_id, number, name,
         starts_at, ends_at, completed_at, progress, archived_at, content_hash, source_updated_at)
 SELECT :project_id, :connection_id, r.id, r.workspace_id, r.external_id, r.team_external_id, r.number, r.name,
@@ -59,9 +60,9 @@ ON CONFLICT (project_id, id) DO UPDATE SET team_external_id = excluded.team_exte
     progress = excluded.progress, archived_at = excluded.archived_at, content_hash = excluded.content_hash,
     source_updated_at = excluded.source_updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true);
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true);
 
--- name: upsert_labels(project_id, connection_id, rows)!
+-- name: upsert_labels(project_id, connection_id, rows, read_at)!
 INSERT INTO linear_labels_raw AS t (project_id, connection_id, id, workspace_id, external_id, team_external_id, name,
         archived_at, content_hash, source_updated_at)
 SELECT :project_id, :connection_id, r.id, r.workspace_id, r.external_id, r.team_external_id, r.name,
@@ -72,9 +73,9 @@ ON CONFLICT (project_id, id) DO UPDATE SET team_external_id = excluded.team_exte
     archived_at = excluded.archived_at, content_hash = excluded.content_hash,
     source_updated_at = excluded.source_updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true);
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true);
 
--- name: upsert_issues(project_id, connection_id, rows)
+-- name: upsert_issues(project_id, connection_id, rows, read_at)
 -- Answers the issues that are new or changed, each with the state it had before.
 WITH incoming AS (
     SELECT * FROM jsonb_to_recordset(:rows) AS r(id text, workspace_id text, external_id text, identifier text, number int,
@@ -114,7 +115,7 @@ WITH incoming AS (
         trashed = excluded.trashed, content_hash = excluded.content_hash, source_updated_at = excluded.source_updated_at,
         updated_at = excluded.updated_at, last_seen_at = now(), deleted_at = NULL
     WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-      AND coalesce(excluded.source_updated_at >= t.source_updated_at, true)
+      AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true)
     RETURNING t.id, t.external_id, t.identifier, t.title, t.url, t.state, t.state_type, t.due_date, t.completed_at,
               t.source_created_at, t.source_updated_at
 )
@@ -167,7 +168,7 @@ SELECT w.id, w.identifier, w.title, w.url, w.blocked, w.blocked_by_count, w.name
 FROM written w JOIN before b ON b.id = w.id
 ORDER BY w.id;
 
--- name: upsert_comments(project_id, connection_id, rows)
+-- name: upsert_comments(project_id, connection_id, rows, read_at)
 INSERT INTO linear_comments_raw AS t (project_id, connection_id, id, workspace_id, external_id, issue_external_id,
         parent_external_id, body, url, author_name, author_email, archived_at, content_hash, source_created_at, source_updated_at)
 SELECT :project_id, :connection_id, r.id, r.workspace_id, r.external_id, r.issue_external_id,
@@ -181,7 +182,7 @@ ON CONFLICT (project_id, id) DO UPDATE SET issue_external_id = excluded.issue_ex
     archived_at = excluded.archived_at, content_hash = excluded.content_hash,
     source_updated_at = excluded.source_updated_at, last_seen_at = now(), deleted_at = NULL
 WHERE (t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL)
-  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true)
+  AND coalesce(excluded.source_updated_at >= t.source_updated_at, true) AND coalesce(t.deleted_at < :read_at, true)
 RETURNING t.id, t.issue_external_id;
 
 -- name: issue_texts(project_id, external_ids)
@@ -225,3 +226,15 @@ WHERE project_id = :project_id AND connection_id = :connection_id AND deleted_at
 UPDATE linear_comments_raw SET deleted_at = now(), body = '', content_hash = ''
 WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
 RETURNING id, issue_external_id;
+
+-- name: delete_projects(project_id, ids)!
+UPDATE linear_projects_raw SET deleted_at = now(), description = NULL, content_hash = ''
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: delete_cycles(project_id, ids)!
+UPDATE linear_cycles_raw SET deleted_at = now(), content_hash = ''
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: delete_labels(project_id, ids)!
+UPDATE linear_labels_raw SET deleted_at = now(), content_hash = ''
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;

@@ -50,7 +50,7 @@ WITH due AS (
 )
 UPDATE webhook_deliveries d SET status = 'processing', claim = :claim, attempts = d.attempts + 1
 FROM picked WHERE d.project_id = :project_id AND d.id = picked.id
-RETURNING d.id, d.connection_id, d.connector, d.object_ref, d.tenant, d.attempts;
+RETURNING d.id, d.connection_id, d.connector, d.object_ref, d.tenant, d.attempts, d.error_kind;
 
 -- name: read_deliveries(project_id, ids)
 SELECT id, delivery_id, event, object_ref, received_at, attempts, body FROM webhook_deliveries

@@ -1,7 +1,8 @@
 """The CRM as a mirror of Attio: only rows that changed there, and never over what a person wrote.
 
-Runs in the transaction that wrote the vendor's rows. Each of those remembers whether it was mirrored,
-so that a deal whose company comes later, or a run that was cut off, is made up for.
+Runs in the transaction that wrote the vendor's rows, which has taken its turn first. Each of those
+remembers whether it was mirrored, so that a deal whose company comes later, or a run that was cut off,
+is made up for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from app.web.responses import dump_json
 sql = statements("crm")
 
 ACTOR = "attio"
+
+
+def take_turn(tx: Tx, project_id: UUID) -> None:
+    """Until the end of the transaction, the project's one writer of what is mirrored. Take it before the
+    vendor's rows: a sweep and a webhook that met in the mirror would tell each change of stage twice."""
+    sql.take_turn(tx, project_id=project_id)
 
 
 def refresh(tx: Tx, project_id: UUID, vendor_wins: Iterable[str] = ()) -> dict[str, int]:

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 class JobType:
     """`cadence_seconds` None means on demand. `cascades` start when a run changed something.
     `also_tells` is a second name under which its end is told, for pages that wait for that one.
-    `connector` is the vendor it asks, if it asks one. `rest_seconds` pass before it runs once more when it
-    was asked for while at work."""
+    `connector` is the vendor it asks, if it asks one."""
 
     name: str
     cadence_seconds: int | None
     cascades: tuple[str, ...] = ()
     also_tells: str | None = None
     connector: str | None = None
-    rest_seconds: float = 0.0
 
 
 def _sync(connector: str) -> JobType:
@@ -29,7 +27,6 @@ def _sync(connector: str) -> JobType:
         cascades=("embeddings_run",),
         also_tells="connectors_sync_cycle",
         connector=connector,
-        rest_seconds=30.0,
     )
 
 

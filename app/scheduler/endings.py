@@ -96,7 +96,7 @@ def _follow(tx: Connection, ended: Row, changed: bool, again_after: float | None
     if again_after is not None:
         wanted[ended["job_type"]] = again_after
     elif ended["run_again"]:
-        wanted[ended["job_type"]] = job.rest_seconds if job else 0.0
+        wanted[ended["job_type"]] = 0.0
     for job_type, delay in wanted.items():
         service.add_run(
             tx,

@@ -1,4 +1,4 @@
-"""What the tests of connectors share. Of Attio: a workspace, a project connected to it, its syncs."""
+"""What the tests of connectors share: workspaces, projects connected to them, their syncs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from flask import Flask
 
 from app.connectors import connections
 from tests.vendors.attio import AttioServer, State
+from tests.vendors.linear import LinearServer
+from tests.vendors.linear.state import Node
 
 Rows = Callable[..., list[Any]]
 Sync = Callable[[], dict[str, Any]]
@@ -55,6 +57,27 @@ def sync_attio(
     """Sync the connected project and answer its run."""
     connect_attio(project["id"])
     return lambda: work(project["id"], "attio_sync")
+
+
+@pytest.fixture
+def team(linear: LinearServer) -> Node:
+    return linear.workspace.add_team("FLT", "Fleetline")
+
+
+@pytest.fixture
+def connected(app: Flask, linear: LinearServer) -> Callable[..., None]:
+    def make(project_id: str, token: str = "", account: str = "", **filters: Any) -> None:
+        with app.app_context():
+            connections.store(
+                uuid.UUID(project_id),
+                connector="linear",
+                base_url=linear.graphql_url,
+                external_account_id=account or linear.workspace.organization["id"],
+                api_token=token or linear.token,
+                filters=filters,
+            )
+
+    return make
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,33 +9,11 @@ import psycopg
 import pytest
 from flask import Flask
 
-from app.connectors import connections
 from tests.conftest import Browser
 from tests.vendors.linear import LinearServer
 from tests.vendors.linear.state import Node
 
 Sync = Callable[[], dict[str, Any]]
-
-
-@pytest.fixture
-def team(linear: LinearServer) -> Node:
-    return linear.workspace.add_team("FLT", "Fleetline")
-
-
-@pytest.fixture
-def connected(app: Flask, linear: LinearServer) -> Callable[..., None]:
-    def make(project_id: str, token: str = "", account: str = "", **filters: Any) -> None:
-        with app.app_context():
-            connections.store(
-                uuid.UUID(project_id),
-                connector="linear",
-                base_url=linear.graphql_url,
-                external_account_id=account or linear.workspace.organization["id"],
-                api_token=token or linear.token,
-                filters=filters,
-            )
-
-    return make
 
 
 @pytest.fixture
@@ -47,15 +24,6 @@ def sync(
 ) -> Sync:
     connected(project["id"])
     return lambda: work(project["id"], "linear_sync")
-
-
-@pytest.fixture
-def rows(database_url: str) -> Callable[..., list[Any]]:
-    def ask(statement: str, *values: Any) -> list[Any]:
-        with psycopg.connect(database_url) as connection:
-            return connection.execute(statement.encode(), values or None).fetchall()
-
-    return ask
 
 
 def test_everything_of_a_workspace_arrives(

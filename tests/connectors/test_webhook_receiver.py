@@ -211,24 +211,6 @@ def test_signed_payloads_of_any_shape_are_taken(
     assert len(stored(app)) == 1
 
 
-def test_linear_and_attio_are_read_by_their_sync(
-    app: Flask, project: dict[str, Any], work: Work, database_url: str
-) -> None:
-    object.__setattr__(app.config["SETTINGS"], "webhook_debounce_seconds", 0.0)
-    for connector in ("linear", "attio"):
-        door = add_connection(app, project["id"], connector)[1]
-        for _ in range(3):
-            assert door.send(sign(connector)).status_code == 200
-    work(project["id"], "webhook_deliveries")
-    assert set(stored(app, "status")) == {("done",)}
-    with psycopg.connect(database_url) as connection:
-        waiting = connection.execute(
-            "SELECT job_type, trigger, not_before > now() FROM job_runs WHERE status = 'queued' "
-            "ORDER BY job_type"
-        ).fetchall()
-    assert waiting == [("attio_sync", "webhook", True), ("linear_sync", "webhook", True)]
-
-
 def test_loops_tells_who_wants_no_mail(
     app: Flask, owner: Browser, project: dict[str, Any], work: Work, database_url: str
 ) -> None:

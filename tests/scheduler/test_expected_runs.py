@@ -84,15 +84,3 @@ def test_a_run_may_come_back_later(app: Flask, project_id: UUID) -> None:
     runner_with(app, lambda context: JobResult(again_after=40.0)).work()
     (ended, following) = runs(app)
     assert ended[0] == "completed" and following == ("queued", False, 40)
-
-
-def test_a_sync_rests_before_it_runs_once_more(app: Flask, project_id: UUID) -> None:
-    def handler(context: RunContext) -> JobResult:
-        with app.app_context():
-            service.expect_run(project_id, "linear_sync", trigger="webhook", delay=30.0)
-        return JobResult()
-
-    with app.app_context():
-        service.request_run(project_id, "linear_sync")
-    assert runner_with(app, handler).work() == 1
-    assert runs(app)[1] == ("queued", False, 30)

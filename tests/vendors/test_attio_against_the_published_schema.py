@@ -19,7 +19,7 @@ from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
 from config.settings import load
 from tests.vendors.attio import AttioServer, State, typed
-from tests.vendors.attio.rules import RULES
+from tests.vendors.attio.rules import ID, RULES
 from tests.vendors.attio.state import MEMBER
 
 ROOT = Path(__file__).parents[2]
@@ -134,7 +134,9 @@ def test_every_question_of_the_client_is_published(
     client.entries("sales", 500, 499)
     client.notes(50, 0)
     client.tasks(500, 499)
-    assert len(attio.requests.asked) == 5
+    for path in singles(attio.state):
+        client.http.get(path)
+    assert len(attio.requests.asked) == 11
     for path, question in attio.requests.asked:
         posted = path.endswith("/query")
         found = operation(api, "POST" if posted else "GET", path)
@@ -181,6 +183,32 @@ def test_a_token_that_ended(api: dict[str, Any], attio: AttioServer) -> None:
     assert mistakes(api, answer_schema(api, "GET", "/v2/self", 200), found.json()) == []
 
 
+def singles(state: State) -> list[str]:
+    """What is asked for by its id, one path of each kind."""
+    (company,) = state.objects["companies"].records
+    (entry,) = state.lists["sales"].records
+    (note,), (task,) = state.notes, state.tasks
+    return [
+        f"/v2/objects/{state.objects['companies'].id}",
+        f"/v2/lists/{state.lists['sales'].id}",
+        f"/v2/objects/companies/records/{company}",
+        f"/v2/lists/sales/entries/{entry}",
+        f"/v2/notes/{note}",
+        f"/v2/tasks/{task}",
+    ]
+
+
+def test_single_things_are_answered_as_published(api: dict[str, Any], attio: AttioServer) -> None:
+    for path in singles(attio.state):
+        found = ask(attio, "GET", path, None)
+        assert found.status_code == 200, path
+        assert mistakes(api, answer_schema(api, "GET", path, 200), found.json()) == []
+        gone = re.sub("[0-9a-f]{12}$", "0" * 12, path)
+        found = ask(attio, "GET", gone, None)
+        assert found.status_code == 404, gone
+        assert mistakes(api, answer_schema(api, "GET", gone, 404), found.json()) == []
+
+
 @pytest.mark.parametrize(
     "path", ["/v2/objects/orders/records/query", "/v2/lists/none/entries/query"]
 )
@@ -211,7 +239,7 @@ def test_every_type_of_value_is_as_published(api: dict[str, Any], attio: AttioSe
 
 def test_the_simulators_rules_name_published_calls(api: dict[str, Any]) -> None:
     for rule in RULES:
-        path = rule.path.replace("[^/]+", "x")
+        path = rule.path.replace("[^/]+", "x").replace(ID, "x")
         found = operation(api, rule.method, path)
         if rule.body is not None:
             schema = found["requestBody"]["content"]["application/json"]["schema"]

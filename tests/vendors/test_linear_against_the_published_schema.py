@@ -76,10 +76,11 @@ def test_linear_allows_every_filter(
     )
     kind = type_from_ast(published, wanted)
     value = scope(STREAMS[name], filters)
-    if not name.endswith("Ids"):
-        value["updatedAt"] = {"gte": "2026-10-01T00:00:00+00:00"}
+    changed = {} if name.endswith("Ids") else {"updatedAt": {"gte": "2026-10-01T00:00:00+00:00"}}
+    named = {"id": {"in": ["5c4b1a2e-0000-4000-8000-00000000aaaa"]}}
     mistakes: list[str] = []
-    validate_input_value(value, kind, lambda *args: mistakes.append(str(args)))
+    for asked in ({**value, **changed}, {**value, **named}):
+        validate_input_value(asked, kind, lambda *args: mistakes.append(str(args)))
     assert mistakes == []
 
 

@@ -72,8 +72,44 @@ class AttioClient:
     def tasks(self, limit: int, offset: int) -> list[Any]:
         return _data(self.http.get("/v2/tasks", limit=limit, offset=offset, sort="created_at:asc"))
 
+    def record(self, obj: str, record_id: str) -> dict[str, Any] | None:
+        """One record as it is now; None when there is none. So for the three below."""
+        return self._one(f"/v2/objects/{_part(obj)}/records/{_part(record_id)}")
+
+    def entry(self, list_slug: str, entry_id: str) -> dict[str, Any] | None:
+        return self._one(f"/v2/lists/{_part(list_slug)}/entries/{_part(entry_id)}")
+
+    def note(self, note_id: str) -> dict[str, Any] | None:
+        return self._one(f"/v2/notes/{_part(note_id)}")
+
+    def task(self, task_id: str) -> dict[str, Any] | None:
+        return self._one(f"/v2/tasks/{_part(task_id)}")
+
+    def object_slug(self, object_id: str) -> str | None:
+        """What an object is called in the workspace; None when it is not enabled. So for a list."""
+        return self._slug(f"/v2/objects/{_part(object_id)}")
+
+    def list_slug(self, list_id: str) -> str | None:
+        return self._slug(f"/v2/lists/{_part(list_id)}")
+
     def close(self) -> None:
         self.http.close()
+
+    def _slug(self, path: str) -> str | None:
+        found = self._one(path)
+        return str(found["api_slug"]) if found and found.get("api_slug") else None
+
+    def _one(self, path: str) -> dict[str, Any] | None:
+        try:
+            answer = self.http.get(path)
+        except ConnectorError as error:
+            if error.kind != "not_found":
+                raise
+            return None
+        found = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(found, dict):
+            raise _unreadable()
+        return found
 
     def _query(self, path: str, limit: int, offset: int) -> list[Any]:
         return _data(

@@ -4,7 +4,7 @@ change is told by the hash of a row's content."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
 from app.connectors.errors import ConnectorError
 from app.connectors.failures import Rejected
-from app.connectors.records import Json, collect
+from app.connectors.records import Json, collect, moment
 from app.db import db
 from config.settings import Settings
 
 Fetch = Callable[[int, int], list[Any]]
+One = Callable[[str], Json | None]
 Understand = Callable[[Json], Json]
 
 
@@ -35,32 +36,41 @@ class AttioReader:
         self.client = client
         self.pages = settings.attio_sync_max_pages
         self.records = self.pages * RECORDS_PER_CALL
-        configured = Configured.of(connection.mapping, connection.filters)
-        rows = Mapper(client.workspace_id, configured, client.require_workspace)
-        out = Writer(connection, configured.vendor_wins)
+        self.configured = Configured.of(connection.mapping, connection.filters)
+        rows = Mapper(client.workspace_id, self.configured, client.require_workspace)
+        self.writer = Writer(connection, self.configured.vendor_wins)
         size = max(2, min(settings.attio_sync_limit, RECORDS_PER_CALL))
         pause = timedelta(seconds=settings.attio_sweep_seconds)
 
-        def sweep(name: str, table: Table, fetch: Fetch, understand: Understand) -> SweepStream:
+        def sweep(name: str, table: Table, fetch: Fetch, one: One, row: Understand) -> SweepStream:
             most = NOTES_PER_CALL if name == "notes" else size
-            return SweepStream(name, table, out, fetch, understand, min(size, most), pause)
+            return SweepStream(name, table, self.writer, fetch, one, row, min(size, most), pause)
 
         kinds: dict[str, tuple[Table, Understand]] = {
             "companies": (writer.COMPANIES, rows.company),
             "people": (writer.PEOPLE, rows.person),
             "deals": (writer.DEALS, rows.deal),
         }
-        self.streams: list[Stream] = [
-            sweep(name, kinds[name][0], partial(client.records, slug), kinds[name][1])
-            for name, slug in configured.objects.items()
+        self.kinds = [
+            sweep(
+                name,
+                kinds[name][0],
+                partial(client.records, slug),
+                partial(client.record, slug),
+                kinds[name][1],
+            )
+            for name, slug in self.configured.objects.items()
         ]
-        if configured.everything:
-            self.streams.append(sweep("notes", writer.NOTES, client.notes, rows.note))
-            self.streams.append(sweep("tasks", writer.TASKS, client.tasks, rows.task))
-        for slug in configured.lists:
-            fetch, understand = partial(client.entries, slug), partial(rows.entry, slug)
-            self.streams.append(sweep(f"list:{slug}", writer.entries(slug), fetch, understand))
-        self.streams.append(CrmStream(out))
+        if self.configured.everything:
+            self.kinds += [
+                sweep("notes", writer.NOTES, client.notes, client.note, rows.note),
+                sweep("tasks", writer.TASKS, client.tasks, client.task, rows.task),
+            ]
+        for slug in self.configured.lists:
+            fetch, one = partial(client.entries, slug), partial(client.entry, slug)
+            row = partial(rows.entry, slug)
+            self.kinds.append(sweep(f"list:{slug}", writer.entries(slug), fetch, one, row))
+        self.streams: list[Stream] = [*self.kinds, CrmStream(self.writer)]
 
     @classmethod
     def open(
@@ -107,6 +117,7 @@ class SweepStream:
     table: Table
     writer: Writer
     fetch: Fetch
+    one: One  # a record by its id
     understand: Understand
     size: int
     pause: timedelta
@@ -119,42 +130,48 @@ class SweepStream:
             return
         sweep = Sweep.resume(place, self.size)
         while not sweep.complete:
+            read_at = datetime.now(UTC)
             records = self.fetch(sweep.size, sweep.offset)
             if not sweep.follows(records):
                 sweep.step_back()
                 yield _nothing(sweep.place())
                 continue
             sweep.turn(records)
-            yield self._page(records, sweep)
+            yield self._page(records, sweep, read_at)
         yield from self._end(sweep, now)
 
     def _end(self, sweep: Sweep, now: datetime) -> Iterator[Page]:
+        read_at = datetime.now(UTC)
         try:
             with db.connection() as connection:
-                gone = self.writer.unseen(connection, self.table, sweep.id, self.name)
+                gone = self.writer.unseen(connection, self.table, sweep.id, sweep.began, self.name)
         except ConnectorError:
             # What was read stays; the next run reads it all again instead of asking this again.
             yield _nothing(Place(page_cursor={"refused": True}))
             raise
         yield Page(
-            write=lambda tx: self.writer.delete(tx, self.table, gone),
+            write=lambda tx: self.writer.sweep_out(tx, self.table, gone, read_at),
             place=Place(cursor_ts=now),
             records=0,
             swept=True,
         )
 
-    def _page(self, records: list[Any], sweep: Sweep) -> Page:
-        rows: list[Json] = []
-        rejected: list[Rejected] = []
-        collect(records, self.name, lambda record: rows.append(self.understand(record)), rejected)
-        # One that cannot be understood is there all the same.
-        seen = [found for found in map(external_id, records) if found]
+    def _page(self, records: list[Any], sweep: Sweep, read_at: datetime) -> Page:
+        rows, seen, rejected = self.understood(records)
         return Page(
-            write=lambda tx: self.writer.write(tx, self.table, rows, seen, sweep.id),
+            write=lambda tx: self.writer.write(tx, self.table, rows, seen, read_at, sweep.id),
             place=sweep.place(),
             records=len(records),
             rejected=tuple(rejected),
         )
+
+    def understood(self, records: list[Any]) -> tuple[list[Json], list[str], list[Rejected]]:
+        """Records as rows; the ids of all that were named; what could not be understood."""
+        rows: list[Json] = []
+        rejected: list[Rejected] = []
+        collect(records, self.name, lambda record: rows.append(self.understand(record)), rejected)
+        # One that cannot be understood is there all the same.
+        return rows, [found for found in map(external_id, records) if found], rejected
 
 
 @dataclass
@@ -170,13 +187,15 @@ class Sweep:
     size: int
     trail: list[str]
     complete: bool = False
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def resume(cls, place: Place, size: int) -> Sweep:
         saved = place.page_cursor
         if saved is None or "refused" in saved:
             return cls(str(uuid4()), size, [])
-        return cls(saved["sweep"], saved["size"], list(saved["trail"]), saved["complete"])
+        began = moment(saved.get("began")) or datetime.now(UTC)
+        return cls(saved["sweep"], saved["size"], list(saved["trail"]), saved["complete"], began)
 
     @property
     def offset(self) -> int:
@@ -202,6 +221,7 @@ class Sweep:
                 "size": self.size,
                 "trail": self.trail,
                 "complete": self.complete,
+                "began": self.began.isoformat(),
             }
         )
 

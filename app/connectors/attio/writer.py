@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -73,19 +74,30 @@ class Writer:
     vendor_wins: frozenset[str]
 
     def write(
-        self, tx: Tx, table: Table, rows: list[Json], seen: list[str], sweep_id: str
+        self,
+        tx: Tx,
+        table: Table,
+        rows: list[Json],
+        seen: list[str],
+        read_at: datetime,
+        sweep_id: str | None = None,
     ) -> dict[str, int]:
-        """A page: its rows, and the mark of the sweep on every record that it named. Answers counts."""
+        """What was asked for at `read_at`: its rows, and on every record that was named the mark of the
+        sweep, if it was one. Answers counts."""
         project_id, connection_id = self.connection.project_id, self.connection.id
         counts: dict[str, int] = {f"processed_{table.counted}": len(rows)}
         changed: list[Row] = []
+        if table.mirrored:
+            mirror.take_turn(tx, project_id)
         if rows:
-            unique = list({row["id"]: row for row in rows}.values())
+            # In the order of ids, so that two writers wait for each other in turn.
+            unique = [row for _, row in sorted({row["id"]: row for row in rows}.items())]
             changed = table.upsert(
                 tx,
                 project_id=project_id,
                 connection_id=connection_id,
                 rows=Jsonb(unique, dumps=dump_json),
+                read_at=read_at,
             )
         sql.see(
             tx,
@@ -95,6 +107,7 @@ class Writer:
             connection_id=connection_id,
             external_ids=seen,
             sweep_id=sweep_id,
+            read_at=read_at,
         )
         counts[f"touched_{table.counted}"] = len(changed)
         if changed:
@@ -103,38 +116,48 @@ class Writer:
             counts |= mirror.refresh(tx, project_id, self.vendor_wins)
         return counts
 
-    def unseen(self, tx: Tx, table: Table, sweep_id: str, what: str) -> list[str]:
-        """Rows that the whole sweep did not name. Raises ConnectorError `sweep_guard` when they are too
-        many to be believed."""
+    def unseen(self, tx: Tx, table: Table, sweep_id: str, began: datetime, what: str) -> list[str]:
+        """Rows that the whole sweep did not name, nor a webhook since it began. Raises ConnectorError
+        `sweep_guard` when they are too many to be believed."""
         found = sql.unseen(
             tx,
             raw=table.name,
             project_id=self.connection.project_id,
             connection_id=self.connection.id,
             sweep_id=sweep_id,
+            began=began,
             list=table.list_slug,
         )
         refuse_too_many(self.connection, what, len(found["ids"]), found["stored"])
         gone: list[str] = found["ids"]
         return gone
 
-    def delete(self, tx: Tx, table: Table, gone: list[str]) -> dict[str, int]:
+    def sweep_out(self, tx: Tx, table: Table, gone: list[str], read_at: datetime) -> dict[str, int]:
+        """Delete what a sweep found gone."""
+        if len(gone) > FEW:  # what needed no confirmation leaves it for the stream that was meant
+            forget_confirmation(tx, self.connection)
+        return self.delete(tx, table, gone, read_at)
+
+    def delete(self, tx: Tx, table: Table, gone: list[str], read_at: datetime) -> dict[str, int]:
         """Mark rows as gone, and with them what was built on them. A note loses its text, a deal of the
         CRM stays and says so."""
         if not gone:
             return {}
         project_id = self.connection.project_id
-        if len(gone) > FEW:  # what needed no confirmation leaves it for the stream that was meant
-            forget_confirmation(tx, self.connection)
-        sql.mark_deleted(tx, raw=table.name, project_id=project_id, ids=gone)
-        if table.empty:
-            table.empty(tx, project_id=project_id, ids=gone)
         if table.mirrored:
-            mirror.flag_deleted(tx, project_id, gone)
-        derived.forget(tx, project_id, table.name, gone)
-        return {f"deleted_{table.counted}": len(gone)}
+            mirror.take_turn(tx, project_id)
+        marked: list[str] = sql.mark_deleted(
+            tx, raw=table.name, project_id=project_id, ids=sorted(gone), read_at=read_at
+        )
+        if table.empty:
+            table.empty(tx, project_id=project_id, ids=marked)
+        if table.mirrored:
+            mirror.flag_deleted(tx, project_id, marked)
+        derived.forget(tx, project_id, table.name, marked)
+        return {f"deleted_{table.counted}": len(marked)}
 
     def finish(self, tx: Tx) -> dict[str, Any]:
         """What waits for the CRM, and how much of everything is in it."""
         project_id = self.connection.project_id
+        mirror.take_turn(tx, project_id)
         return mirror.refresh(tx, project_id, self.vendor_wins) | mirror.coverage(tx, project_id)

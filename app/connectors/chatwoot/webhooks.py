@@ -14,28 +14,35 @@ from app.connectors.connections import Connection
 from app.connectors.engine import write_rows
 from app.connectors.errors import ConnectorError
 from app.connectors.records import collect
-from app.connectors.webhooks.model import Delivery, Ignored
+from app.connectors.webhooks.model import Delivery, Effect, Ignored
 from app.db import db
 from app.scheduler.context import RunContext
+from config.settings import Settings
 
 
-def apply(
-    connection: Connection, context: RunContext, deliveries: list[Delivery]
-) -> dict[str, int]:
-    """Read the deliveries' conversation, with the messages that they name, or their contact."""
-    kind, _, number = deliveries[0].object_ref.partition(":")
-    if not number.isdecimal():
-        raise Ignored("The payload names no object.")
-    settings = context.settings
-    breaker = Breaker(connection.project_id, connection.id, connection.base_url, settings)
-    client = ChatwootClient(connection, settings, breaker, context.check)
-    reader = _Reader(connection, client, context)
-    try:
+class ChatwootDeliveries:
+    """A connection opened for deliveries; each call is about one conversation or one contact."""
+
+    def __init__(self, connection: Connection, context: RunContext) -> None:
+        self.connection = connection
+        self.settings = context.settings
+        breaker = Breaker(
+            connection.project_id, connection.id, connection.base_url, context.settings
+        )
+        self.client = ChatwootClient(connection, context.settings, breaker, context.check)
+
+    def apply(self, deliveries: list[Delivery]) -> Effect:
+        """Read the deliveries' conversation, with the messages that they name, or their contact."""
+        kind, _, number = deliveries[0].object_ref.partition(":")
+        if not number.isdecimal():
+            raise Ignored("The payload names no object.")
+        reader = _Reader(self.connection, self.client, self.settings)
         if kind == "contact":
-            return reader.contact(int(number))
-        return reader.conversation(int(number), _named_messages(deliveries))
-    finally:
-        client.close()
+            return Effect(reader.contact(int(number)))
+        return Effect(reader.conversation(int(number), _named_messages(deliveries)))
+
+    def close(self) -> None:
+        self.client.close()
 
 
 def _named_messages(deliveries: list[Delivery]) -> set[int]:
@@ -45,10 +52,10 @@ def _named_messages(deliveries: list[Delivery]) -> set[int]:
 
 
 class _Reader:
-    def __init__(self, connection: Connection, client: ChatwootClient, context: RunContext) -> None:
+    def __init__(self, connection: Connection, client: ChatwootClient, settings: Settings) -> None:
         self.connection = connection
         self.client = client
-        self.settings = context.settings
+        self.settings = settings
         self.names = Names(connection.project_id, int(connection.external_account_id))
         self.reading = ConversationReading(connection, client, self.names)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
@@ -16,6 +17,7 @@ from app.connectors.linear import mapping, writer
 from app.connectors.linear.client import MOST_PER_PAGE, LinearClient, nodes
 from app.connectors.linear.mapping import Names
 from app.connectors.records import Json, collect, moment
+from app.db import Connection as Tx
 from config.settings import Settings
 
 SWEEP_EVERY = timedelta(hours=24)
@@ -31,13 +33,7 @@ class LinearReader:
         names = Names(connection.external_account_id)
         shared = (connection, client, names, settings)
         self.streams: list[Stream] = [
-            ListStream(*shared, "teams", "Teams", "teams", mapping.team),
-            ListStream(*shared, "states", "WorkflowStates", "workflowStates", mapping.state),
-            ListStream(*shared, "projects", "Projects", "projects", mapping.project),
-            ListStream(*shared, "cycles", "Cycles", "cycles", mapping.cycle),
-            ListStream(*shared, "labels", "IssueLabels", "issueLabels", mapping.label),
-            IssueStream(*shared, "issues", "Issues", "issues", mapping.issue),
-            ListStream(*shared, "comments", "Comments", "comments", mapping.comment),
+            *lists(*shared),
             SweepStream(*shared, "issue_sweep", "IssueIds", "issues", "issues"),
             SweepStream(*shared, "comment_sweep", "CommentIds", "comments", "comments"),
         ]
@@ -64,6 +60,22 @@ class LinearReader:
         self.client.close()
 
 
+def lists(
+    connection: Connection, client: LinearClient, names: Names, settings: Settings
+) -> list[ListStream]:
+    """Everything but the sweeps, in the order in which rows refer to each other."""
+    shared = (connection, client, names, settings)
+    return [
+        ListStream(*shared, "teams", "Teams", "teams", mapping.team),
+        ListStream(*shared, "states", "WorkflowStates", "workflowStates", mapping.state),
+        ListStream(*shared, "projects", "Projects", "projects", mapping.project),
+        ListStream(*shared, "cycles", "Cycles", "cycles", mapping.cycle),
+        ListStream(*shared, "labels", "IssueLabels", "issueLabels", mapping.label),
+        IssueStream(*shared, "issues", "Issues", "issues", mapping.issue),
+        ListStream(*shared, "comments", "Comments", "comments", mapping.comment),
+    ]
+
+
 def _right_workspace(client: LinearClient, connection: Connection) -> dict[str, Any]:
     data = client.ask("Organization")
     found = data.get("organization") or {}
@@ -87,6 +99,16 @@ def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
 
 
 @dataclass
+class Reading:
+    """What an answer held: rows, what could not be understood, the ids of both; asked for at `read_at`."""
+
+    read_at: datetime
+    rows: list[Json] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+
+@dataclass
 class ListStream:
     """A list that can be asked for what changed since a moment, the newest first."""
 
@@ -103,6 +125,7 @@ class ListStream:
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         window = Window.resume(place, self.settings.linear_overlap_seconds)
         while True:
+            read_at = datetime.now(UTC)
             records, after = self.client.page(
                 self.query,
                 self.field,
@@ -111,30 +134,49 @@ class ListStream:
                 filter=self._filter(window.since),
             )
             window.turn(records, after)
-            yield self._page(records, window.place(place))
+            reading = self.understood(records, read_at)
+            yield Page(
+                write=partial(self.write, reading),
+                place=window.place(place),
+                records=len(records),
+                rejected=tuple(reading.rejected),
+            )
             if after is None:
                 return
+
+    def named(self, ids: list[str], scoped: bool = True) -> Reading:
+        """These and no others, as they are now. What does not exist, or stands where the connection
+        does not read, is not among them; with `scoped` false it may stand anywhere."""
+        read_at = datetime.now(UTC)
+        wanted = scope(self.name, self.connection.filters) if scoped else {}
+        if "id" in wanted:  # the projects that may be read
+            ids = [found for found in ids if found in wanted["id"]["in"]]
+        records: list[Any] = []
+        if ids:
+            asked = {**wanted, "id": {"in": ids}}
+            records, _ = self.client.page(
+                self.query, self.field, first=len(ids), after=None, filter=asked
+            )
+        return self.understood(records, read_at)
 
     @property
     def page_size(self) -> int:
         return self.settings.linear_sync_limit
 
-    def _page(self, records: list[Any], place: Place) -> Page:
-        rows: list[Json] = []
-        rejected: list[Rejected] = []
+    def understood(self, records: list[Any], read_at: datetime) -> Reading:
+        reading = Reading(read_at)
 
         def take(record: Json) -> None:
             row = self.understand(self.names, self.complete(record))
             if row is not None:
-                rows.append(row)
+                reading.rows.append(row)
 
-        collect(records, self.name, take, rejected)
-        return Page(
-            write=lambda tx: writer.write(tx, self.connection, self.name, rows),
-            place=place,
-            records=len(records),
-            rejected=tuple(rejected),
-        )
+        collect(records, self.name, take, reading.rejected)
+        reading.ids = {str(found["id"]) for found in records if isinstance(found, dict)}
+        return reading
+
+    def write(self, reading: Reading, tx: Tx) -> dict[str, int]:
+        return writer.write(tx, self.connection, self.name, reading.rows, reading.read_at)
 
     def complete(self, record: Json) -> Json:
         """The record with what its page left out."""

@@ -27,30 +27,42 @@ PLAIN = {
     "cycles": sql.upsert_cycles,
     "labels": sql.upsert_labels,
 }
+DROP = {
+    "projects": sql.delete_projects,
+    "cycles": sql.delete_cycles,
+    "labels": sql.delete_labels,
+    "issues": sql.delete_issues,
+    "comments": sql.delete_comments,
+}
 
 
-def write(tx: Tx, connection: Connection, stream: str, rows: list[Json]) -> dict[str, int]:
-    """Upsert a page of one stream. Answers counts by name."""
+def write(
+    tx: Tx, connection: Connection, stream: str, rows: list[Json], read_at: datetime
+) -> dict[str, int]:
+    """Upsert what one answer of a stream held, which was asked for at `read_at`. Answers counts by
+    name."""
     if not rows:
         return {}
-    rows = list({row["id"]: row for row in rows}.values())
+    # In the order of ids, so that two writers that meet in the same rows wait for each other in turn.
+    rows = [row for _, row in sorted({row["id"]: row for row in rows}.items())]
     if stream == "issues":
-        return _issues(tx, connection, rows)
+        return _issues(tx, connection, rows, read_at)
     if stream == "comments":
-        return _comments(tx, connection, rows)
+        return _comments(tx, connection, rows, read_at)
     touched = PLAIN[stream](
         tx,
         project_id=connection.project_id,
         connection_id=connection.id,
         rows=_json(rows),
+        read_at=read_at,
     )
     return {f"touched_{stream}": touched}
 
 
-def _issues(tx: Tx, connection: Connection, rows: list[Json]) -> dict[str, int]:
+def _issues(tx: Tx, connection: Connection, rows: list[Json], read_at: datetime) -> dict[str, int]:
     project_id = connection.project_id
     changed: list[Row] = sql.upsert_issues(
-        tx, project_id=project_id, connection_id=connection.id, rows=_json(rows)
+        tx, project_id=project_id, connection_id=connection.id, rows=_json(rows), read_at=read_at
     )
     counts = {"touched_issues": len(changed), "processed_issues": len(rows)}
     if not changed:
@@ -69,9 +81,15 @@ def _issues(tx: Tx, connection: Connection, rows: list[Json]) -> dict[str, int]:
     return counts | _documents(tx, connection, [row["external_id"] for row in changed])
 
 
-def _comments(tx: Tx, connection: Connection, rows: list[Json]) -> dict[str, int]:
+def _comments(
+    tx: Tx, connection: Connection, rows: list[Json], read_at: datetime
+) -> dict[str, int]:
     changed: list[Row] = sql.upsert_comments(
-        tx, project_id=connection.project_id, connection_id=connection.id, rows=_json(rows)
+        tx,
+        project_id=connection.project_id,
+        connection_id=connection.id,
+        rows=_json(rows),
+        read_at=read_at,
     )
     issues = sorted({row["issue_external_id"] for row in changed})
     return {"touched_comments": len(changed)} | _documents(tx, connection, issues)
@@ -179,13 +197,20 @@ def sweep(
     row = find(tx, began=began, **scope)
     refuse_too_many(connection, of, row["missing"], row["stored"])
     forget_confirmation(tx, connection)
-    if not row["missing"]:
+    return remove(tx, connection, of, row["ids"])
+
+
+def remove(tx: Tx, connection: Connection, stream: str, ids: list[str]) -> dict[str, int]:
+    """Mark rows as gone, and take back what was built on them. Answers counts by name."""
+    if not ids:
         return {}
-    drop = sql.delete_issues if of == "issues" else sql.delete_comments
-    dropped: list[Row] = drop(tx, ids=row["ids"], project_id=connection.project_id)
+    project_id = connection.project_id
+    if stream not in ("issues", "comments"):
+        return {f"deleted_{stream}": DROP[stream](tx, ids=sorted(ids), project_id=project_id)}
+    dropped: list[Row] = DROP[stream](tx, ids=sorted(ids), project_id=project_id)
     issues = sorted({found["issue_external_id"] for found in dropped})
-    events.record(tx, connection.project_id, _blocked(tx, connection, issues))
-    return {f"deleted_{of}": len(dropped)} | _documents(tx, connection, issues)
+    events.record(tx, project_id, _blocked(tx, connection, issues))
+    return {f"deleted_{stream}": len(dropped)} | _documents(tx, connection, issues)
 
 
 def _json(rows: list[Json]) -> Jsonb:

@@ -1,4 +1,4 @@
-"""Applying the deliveries of one object: are they ours, what does the vendor say, how did it end."""
+"""Applying the deliveries of some objects: are they ours, what does the vendor say, how did it end."""
 
 from __future__ import annotations
 
@@ -13,46 +13,48 @@ import psycopg
 import structlog
 
 from app import metrics
-from app.connectors import connections
 from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
 from app.connectors.failures import LONGEST_DELAY
-from app.connectors.webhooks.handlers import HANDLERS
 from app.connectors.webhooks.model import Delivery, Ignored
+from app.connectors.webhooks.opened import Openings
 from app.connectors.webhooks.signatures import SCHEMES
-from app.crypto import SecretUnreadable
 from app.db import Row, Unavailable, db, statements
 from app.scheduler.context import RunContext, RunStopped
 
 log = structlog.get_logger(__name__)
 sql = statements("webhooks")
 
+# The vendor was not asked, or asked us to wait: no failed attempt.
+NO_ATTEMPT = frozenset({"rate_limited", "circuit_open"})
+
 
 @dataclass(frozen=True)
 class Applied:
-    """How the deliveries of one object ended, and what their vendor's handler counted."""
+    """How the deliveries of some objects ended, and what applying them counted."""
 
     connector: str
+    objects: int
     ends: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def apply(context: RunContext, claim: UUID, rows: list[Row]) -> Applied:
-    """Apply the claimed deliveries of one object, and write how it ended.
+def apply(context: RunContext, openings: Openings, claim: UUID, rows: list[Row]) -> Applied:
+    """Apply claimed deliveries of one connection, and write how it ended.
 
     Raises RunStopped, and Unavailable while Postgres is away; nothing else.
     """
     context.check()
     work = _Work(context, claim, rows)
     try:
-        found = _connection(context.project_id, rows[0]["connection_id"])
-        mine = [row for row in rows if _names_our_account(found, row)]
-        others = [row for row in rows if row not in mine]
-        if others:
-            work.end(others, "ignored", "wrong_account", "The payload names another account.")
-        if mine:
-            work.counts.update(_hand_over(found, context, _load(context.project_id, mine)))
-            work.end(mine, "done")
+        opened = openings.get(rows[0]["connection_id"])
+        others = [row for row in rows if not _names_our_account(opened.connection, row)]
+        work.end(others, "ignored", "wrong_account", "The payload names another account.")
+        if work.open:
+            effect = opened.applier.apply(_load(context.project_id, work.open))
+            work.counts.update(effect.counts)
+            work.ignore(effect.ignored)
+            work.end(work.open, "done")
     except Ignored as reason:
         work.end(work.open, "ignored", "not_ours", str(reason))
     except ConnectorError as error:
@@ -63,17 +65,8 @@ def apply(context: RunContext, claim: UUID, rows: list[Row]) -> Applied:
         log.error("delivery_failed", error_type=type(error).__name__, exc_info=error)
         kind = "db_error" if isinstance(error, psycopg.Error) else "internal"
         work.fail(ConnectorError(kind, type(error).__name__))
-    return Applied(rows[0]["connector"], dict(work.ends), dict(work.counts))
-
-
-def _connection(project_id: UUID, connection_id: UUID) -> Connection:
-    try:
-        found = connections.find_by_id(project_id, connection_id)
-    except SecretUnreadable as error:
-        raise ConnectorError("config_missing", str(error)) from None
-    if found is None:
-        raise Ignored("The connection is switched off.")
-    return found
+    objects = len({row["object_ref"] for row in rows})
+    return Applied(rows[0]["connector"], objects, dict(work.ends), dict(work.counts))
 
 
 def _names_our_account(connection: Connection, row: Row) -> bool:
@@ -102,15 +95,6 @@ def _load(project_id: UUID, rows: list[Row]) -> list[Delivery]:
     ]
 
 
-def _hand_over(
-    connection: Connection, context: RunContext, deliveries: list[Delivery]
-) -> dict[str, int]:
-    handler = HANDLERS.get(connection.connector)
-    if handler is None:
-        raise Ignored(f"Nothing here depends on deliveries of {connection.connector}.")
-    return handler(connection, context, deliveries)
-
-
 class _Work:
     """The deliveries in hand: which are still open, and how the others ended."""
 
@@ -118,6 +102,7 @@ class _Work:
         self.open = rows
         self.ends: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self._connector = rows[0]["connector"]
         self._context = context
         self._claim = claim
         self._started = time.monotonic()
@@ -130,21 +115,30 @@ class _Work:
             "milliseconds": round((time.monotonic() - self._started) * 1000),
         }
 
+    def ignore(self, reasons: dict[int, str]) -> None:
+        """These were of nothing that the connection reads."""
+        for reason in sorted(set(reasons.values())):
+            rows = [row for row in self.open if reasons.get(row["id"]) == reason]
+            self.end(rows, "ignored", "not_ours", reason)
+
     def end(
         self, rows: list[Row], status: str, kind: str | None = None, error: str | None = None
     ) -> None:
         """No more is to be done for these."""
+        if not rows:
+            return
+        ids = {row["id"] for row in rows}
         with db.connection() as connection:
             ended = sql.end_deliveries(
                 connection,
-                ids=[row["id"] for row in rows],
+                ids=sorted(ids),
                 status=status,
                 error_kind=kind,
                 error=error,
                 **self._place,
             )
-        self.open = [row for row in self.open if row not in rows]
-        self._count(rows[0]["connector"], status, ended)
+        self.open = [row for row in self.open if row["id"] not in ids]
+        self._count(status, ended)
 
     def fail(self, error: ConnectorError) -> None:
         """Those that are still open are tried again, or were tried often enough."""
@@ -155,8 +149,7 @@ class _Work:
                 ids=[row["id"] for row in self.open],
                 error_kind=error.kind,
                 error=error.message,
-                # A vendor's wish for a pause is no failed attempt.
-                counts=error.kind != "rate_limited",
+                counts=error.kind not in NO_ATTEMPT,
                 delay=error.retry_after,
                 base_seconds=settings.connector_retry_base_seconds,
                 cap_seconds=LONGEST_DELAY,
@@ -165,9 +158,9 @@ class _Work:
                 **self._place,
             )
         for row in failed:
-            self._count(self.open[0]["connector"], row["status"], 1)
-        log.warning("delivery_postponed", object=self.open[0]["object_ref"], kind=error.kind)
+            self._count(row["status"], 1)
+        log.warning("delivery_postponed", deliveries=len(failed), kind=error.kind)
 
-    def _count(self, connector: str, status: str, number: int) -> None:
+    def _count(self, status: str, number: int) -> None:
         self.ends[status] += number
-        metrics.WEBHOOK_DELIVERIES.labels(connector, status).inc(number)
+        metrics.WEBHOOK_DELIVERIES.labels(self._connector, status).inc(number)

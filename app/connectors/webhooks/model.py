@@ -1,11 +1,11 @@
-"""What the handlers of deliveries are given, and how they decline."""
+"""What appliers of deliveries are given, what they answer, and how they decline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from app.connectors.connections import Connection
 from app.scheduler.context import RunContext
@@ -25,10 +25,36 @@ class Delivery:
     attempts: int
 
 
+@dataclass
+class Effect:
+    """What deliveries brought about: counts by name, as a sync of the vendor would answer them, and of
+    the deliveries that changed nothing because they are not about ours, by id, the reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    ignored: dict[int, str] = field(default_factory=dict)
+
+    def add(self, counts: dict[str, int]) -> None:
+        for name, number in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
+
 class Ignored(Exception):
-    """Raised by a handler: these deliveries are of nothing that the connection reads."""
+    """Raised by an applier: these deliveries are all of nothing that the connection reads."""
 
 
-# All deliveries of one object, oldest first, as rows: the counts by name that a sync of the vendor
-# would answer. Raises ConnectorError when it should be tried again, Ignored when it need not.
-DeliveryHandler = Callable[[Connection, RunContext, list[Delivery]], dict[str, int]]
+class Applier(Protocol):
+    """A connection opened for a run's deliveries; called from several threads at once."""
+
+    def apply(self, deliveries: list[Delivery]) -> Effect:
+        """Apply all that waits about some objects, oldest first. Raises ConnectorError when it should be
+        tried again, Ignored when it need not."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How a vendor's deliveries are applied; `together` is how many objects one call takes."""
+
+    open: Callable[[Connection, RunContext], Applier]
+    together: int = 1

@@ -77,7 +77,77 @@ def make_api(state: State, token: str, faults: Faults, log: AttioLog) -> Flask:
             )
             return _json({"data": _slice(found, request.args, 500)})
 
+    _single_things(app, state)
     return app
+
+
+def _single_things(app: Flask, state: State) -> None:
+    """What is asked for by its id."""
+
+    @app.get("/v2/objects/<slug>")
+    def object_(slug: str) -> Response:
+        kind = _find(state.objects, slug)
+        return _json({"data": _about_object(state, kind)}) if kind else _missing("Object", slug)
+
+    @app.get("/v2/lists/<slug>")
+    def list_(slug: str) -> Response:
+        kind = _find(state.lists, slug)
+        return _json({"data": _about_list(state, kind)}) if kind else _missing("List", slug)
+
+    @app.get("/v2/objects/<slug>/records/<record_id>")
+    def record(slug: str, record_id: str) -> Response:
+        with state.lock:
+            kind = _find(state.objects, slug)
+            found = kind.records.get(record_id) if kind else None
+            if kind is None or found is None:
+                return _missing("Record", record_id)
+            return _json({"data": _record(state, kind, found)})
+
+    @app.get("/v2/lists/<slug>/entries/<entry_id>")
+    def entry(slug: str, entry_id: str) -> Response:
+        with state.lock:
+            kind = _find(state.lists, slug)
+            found = kind.records.get(entry_id) if kind else None
+            if kind is None or found is None:
+                return _missing("Entry", entry_id)
+            return _json({"data": _entry(state, kind, found)})
+
+    @app.get("/v2/notes/<note_id>")
+    def note(note_id: str) -> Response:
+        found = state.notes.get(note_id)
+        return _json({"data": found}) if found else _missing("Note", note_id)
+
+    @app.get("/v2/tasks/<task_id>")
+    def task(task_id: str) -> Response:
+        found = state.tasks.get(task_id)
+        return _json({"data": found}) if found else _missing("Task", task_id)
+
+
+def _missing(what: str, named: str) -> Response:
+    return _error(404, "not_found", f'{what} with ID "{named}" not found.')
+
+
+def _about_object(state: State, kind: Kind) -> dict[str, Any]:
+    return {
+        "id": {"workspace_id": state.workspace_id, "object_id": kind.id},
+        "api_slug": kind.slug,
+        "singular_noun": kind.slug.removesuffix("s").capitalize(),
+        "plural_noun": kind.slug.capitalize(),
+        "created_at": "2026-09-01T09:00:00.000000000Z",
+    }
+
+
+def _about_list(state: State, kind: Kind) -> dict[str, Any]:
+    return {
+        "id": {"workspace_id": state.workspace_id, "list_id": kind.id},
+        "api_slug": kind.slug,
+        "name": kind.slug.capitalize(),
+        "parent_object": ["deals"],
+        "workspace_access": "full-access",
+        "workspace_member_access": [],
+        "created_by_actor": {"type": "workspace-member", "id": MEMBER},
+        "created_at": "2026-09-01T09:00:00.000000000Z",
+    }
 
 
 def _gate(token: str, faults: Faults, log: AttioLog) -> Response | None:

@@ -52,8 +52,15 @@ QUESTION: dict[str, Check] = {
     "limit": _whole(1, 500),
     "offset": _whole(0),
 }
+ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RULES = (
     Rule("GET", r"/v2/self"),
+    Rule("GET", r"/v2/objects/[^/]+"),
+    Rule("GET", r"/v2/lists/[^/]+"),
+    Rule("GET", rf"/v2/objects/[^/]+/records/{ID}"),
+    Rule("GET", rf"/v2/lists/[^/]+/entries/{ID}"),
+    Rule("GET", rf"/v2/notes/{ID}"),
+    Rule("GET", rf"/v2/tasks/{ID}"),
     Rule("POST", r"/v2/objects/[^/]+/records/query", body=QUESTION),
     Rule("POST", r"/v2/lists/[^/]+/entries/query", body=QUESTION),
     Rule("GET", r"/v2/notes", {"limit": _whole(1, 50), "offset": _whole(0)}),

@@ -105,6 +105,17 @@ class State:
         with self.lock:
             del self.objects[slug].records[record.id]
 
+    def merge(self, slug: str, kept: Record, duplicate: Record) -> None:
+        """Two records become one; what pointed at the duplicate points at the other."""
+        with self.lock:
+            self.delete(slug, duplicate)
+            for kind in self.objects.values():
+                for record in kind.records.values():
+                    for values in record.values.values():
+                        for value in values:
+                            if value.get("target_record_id") == duplicate.id:
+                                value["target_record_id"] = kept.id
+
     def add_company(self, name: str, domain: str | None = None, **values: Any) -> Record:
         if domain:
             values["domains"] = typed.domain(domain)
