@@ -53,7 +53,7 @@ def main(rate: float, seconds: float, workers: int, later: bool) -> None:
         left.enter_context(running(burst.vendor(place.home / "vendor", port, conversations)))
         web = _web(place, url, rate, workers)
         left.enter_context(running(web))
-        worker = Worker(url, place.home, SECRET_KEY=SECRET_KEY, PG_APP_NAME="worker")
+        worker = Worker(url, place.home, SECRET_KEY=SECRET_KEY)
         if not later:
             left.enter_context(running(worker))
         web.sign_in()
