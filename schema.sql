@@ -479,6 +479,8 @@ CREATE TABLE connector_connections (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     webhook_previous_until timestamp with time zone,
     webhook_require_signature boolean DEFAULT true NOT NULL,
+    webhook_applied_at timestamp with time zone,
+    webhook_given_up_at timestamp with time zone,
     CONSTRAINT connector_connections_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'loops'::text]))),
     CONSTRAINT connector_connections_health_check CHECK ((health = ANY (ARRAY['ok'::text, 'degraded'::text, 'needs_attention'::text])))
 );
@@ -1384,6 +1386,21 @@ ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW webhook_health AS
+ SELECT c.project_id,
+    c.id AS connection_id,
+    ((c.webhook_token_hash IS NOT NULL) AND ((c.webhook_secret_enc IS NOT NULL) OR (NOT c.webhook_require_signature))) AS has_door,
+    c.webhook_applied_at AS applied_at,
+    (EXTRACT(epoch FROM (now() - c.webhook_applied_at)))::double precision AS applied_seconds,
+    c.webhook_given_up_at AS given_up_at,
+    o.failed,
+    (EXTRACT(epoch FROM (now() - o.waiting_since)))::double precision AS waiting_seconds
+   FROM (connector_connections c
+     LEFT JOIN LATERAL ( SELECT count(*) FILTER (WHERE (d.status = 'failed'::text)) AS failed,
+            min(d.received_at) AS waiting_since
+           FROM webhook_deliveries d
+          WHERE ((d.project_id = c.project_id) AND (d.connection_id = c.id) AND (d.status = ANY (ARRAY['pending'::text, 'processing'::text, 'failed'::text])))) o ON (true));
 
 ALTER TABLE ONLY account_scopes
     ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);

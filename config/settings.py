@@ -344,6 +344,19 @@ class Settings:
     webhook_max_attempts: int = setting(
         8, "Attempts to apply a delivery before it is a dead letter.", low=1, high=50
     )
+    webhook_healthy_seconds: int = setting(
+        3600,
+        "Webhooks are healthy while a delivery was applied within this time and none is left behind.",
+        low=60,
+        high=86_400,
+    )
+    webhook_poll_seconds: int = setting(
+        3600,
+        "Longest pause between two polls of a connector with healthy webhooks; 0: polled as often as "
+        "without them.",
+        low=0,
+        high=86_400,
+    )
 
     # --- Embeddings and search
     embedding_provider: str = setting(
