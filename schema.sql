@@ -115,6 +115,10 @@ BEGIN
     RETURN found;
 END $$;
 
+CREATE FUNCTION fold_text(given text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN translate(lower(NORMALIZE(given, NFKC)), 'ё'::text, 'е'::text);
+
 CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
     LANGUAGE plpgsql
     AS $_$
@@ -202,6 +206,29 @@ BEGIN
     ON CONFLICT (project_id, job_type) DO UPDATE SET run_id = excluded.run_id;
     RETURN NULL;
 END $$;
+
+CREATE TABLE rag_vectors (
+    project_id uuid NOT NULL,
+    model_id smallint NOT NULL,
+    chunk_id uuid NOT NULL,
+    embedding halfvec NOT NULL,
+    source_type text NOT NULL,
+    occurred_at timestamp with time zone
+)
+PARTITION BY HASH (project_id);
+ALTER TABLE ONLY rag_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+CREATE TABLE search_texts (
+    project_id uuid NOT NULL,
+    source_type text NOT NULL,
+    source_pk text NOT NULL,
+    conversation_global_id text,
+    occurred_at timestamp with time zone,
+    private boolean DEFAULT false NOT NULL,
+    body text NOT NULL,
+    words tsvector GENERATED ALWAYS AS (to_tsvector('russian'::regconfig, body)) STORED NOT NULL
+)
+PARTITION BY HASH (project_id);
 
 CREATE TABLE account_scopes (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -463,6 +490,8 @@ CREATE TABLE connector_connections (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     webhook_previous_until timestamp with time zone,
     webhook_require_signature boolean DEFAULT true NOT NULL,
+    webhook_applied_at timestamp with time zone,
+    webhook_given_up_at timestamp with time zone,
     CONSTRAINT connector_connections_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'loops'::text]))),
     CONSTRAINT connector_connections_health_check CHECK ((health = ANY (ARRAY['ok'::text, 'degraded'::text, 'needs_attention'::text])))
 );
@@ -799,7 +828,6 @@ CREATE TABLE cw_messages (
     deleted_at timestamp with time zone,
     created_at timestamp with time zone,
     updated_at timestamp with time zone,
-    words tsvector GENERATED ALWAYS AS (to_tsvector('russian'::regconfig, translate(lower(NORMALIZE(COALESCE(content, ''::text), NFKC)), 'ё'::text, 'е'::text))) STORED,
     CONSTRAINT cw_messages_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text, 'activity'::text, 'template'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.02');
@@ -1234,17 +1262,6 @@ CREATE TABLE rag_chunks (
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.01');
 
-CREATE TABLE rag_vectors (
-    project_id uuid NOT NULL,
-    model_id smallint NOT NULL,
-    chunk_id uuid NOT NULL,
-    embedding halfvec NOT NULL,
-    source_type text NOT NULL,
-    occurred_at timestamp with time zone
-)
-WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.01');
-ALTER TABLE ONLY rag_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
-
 CREATE UNLOGGED TABLE rate_limits (
     bucket text NOT NULL,
     full_at timestamp with time zone NOT NULL
@@ -1315,13 +1332,10 @@ CREATE TABLE source_documents (
     author text,
     source_url text,
     facts jsonb DEFAULT '{}'::jsonb NOT NULL,
-    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((title || '
-'::text) || body), NFKC)), 'ё'::text, 'е'::text)) STORED,
-    words tsvector GENERATED ALWAYS AS (to_tsvector('russian'::regconfig, translate(lower(NORMALIZE("left"(((title || '
-'::text) || body), 250000), NFKC)), 'ё'::text, 'е'::text))) STORED,
     content_hash bytea NOT NULL,
     occurred_at timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    source_ref text GENERATED ALWAYS AS ("substring"(id, '[^:]*$'::text)) STORED NOT NULL
 );
 
 CREATE TABLE suppressions (
@@ -1413,6 +1427,21 @@ ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW webhook_health AS
+ SELECT c.project_id,
+    c.id AS connection_id,
+    ((c.webhook_token_hash IS NOT NULL) AND ((c.webhook_secret_enc IS NOT NULL) OR (NOT c.webhook_require_signature))) AS has_door,
+    c.webhook_applied_at AS applied_at,
+    (EXTRACT(epoch FROM (now() - c.webhook_applied_at)))::double precision AS applied_seconds,
+    c.webhook_given_up_at AS given_up_at,
+    o.failed,
+    (EXTRACT(epoch FROM (now() - o.waiting_since)))::double precision AS waiting_seconds
+   FROM (connector_connections c
+     LEFT JOIN LATERAL ( SELECT count(*) FILTER (WHERE (d.status = 'failed'::text)) AS failed,
+            min(d.received_at) AS waiting_since
+           FROM webhook_deliveries d
+          WHERE ((d.project_id = c.project_id) AND (d.connection_id = c.id) AND (d.status = ANY (ARRAY['pending'::text, 'processing'::text, 'failed'::text])))) o ON (true));
 
 ALTER TABLE ONLY account_scopes
     ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);
@@ -1675,6 +1704,9 @@ ALTER TABLE ONLY schema_migrations
 ALTER TABLE ONLY search_analytics
     ADD CONSTRAINT search_analytics_pkey PRIMARY KEY (project_id, id);
 
+ALTER TABLE ONLY search_texts
+    ADD CONSTRAINT search_texts_pkey PRIMARY KEY (project_id, source_type, source_pk);
+
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
 
@@ -1780,8 +1812,6 @@ CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, created_
 
 CREATE INDEX cw_messages_text ON cw_messages USING gin (project_id, search_text gin_trgm_ops) WHERE ((deleted_at IS NULL) AND (NOT private));
 
-CREATE INDEX cw_messages_words ON cw_messages USING gin (project_id, words) WHERE ((deleted_at IS NULL) AND (NOT private));
-
 CREATE INDEX events_age ON events USING btree (created_at);
 
 CREATE INDEX events_by_id ON events USING btree (id);
@@ -1836,15 +1866,15 @@ CREATE INDEX scheduled_jobs_due ON scheduled_jobs USING btree (next_run_at) WHER
 
 CREATE INDEX search_analytics_newest ON search_analytics USING btree (project_id, event_type, created_at DESC, id);
 
+CREATE INDEX search_texts_body ON ONLY search_texts USING gin (project_id, body gin_trgm_ops);
+
+CREATE INDEX search_texts_words ON ONLY search_texts USING gin (project_id, words);
+
 CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
 
 CREATE INDEX sessions_user ON sessions USING btree (user_id, last_seen_at DESC);
 
 CREATE INDEX source_documents_newest ON source_documents USING btree (project_id, source_type, occurred_at DESC NULLS LAST, id);
-
-CREATE INDEX source_documents_text ON source_documents USING gin (project_id, search_text gin_trgm_ops);
-
-CREATE INDEX source_documents_words ON source_documents USING gin (project_id, words);
 
 CREATE UNIQUE INDEX suppressions_one ON suppressions USING btree (account_scope_id, kind, value_hash, channel) WHERE (revoked_at IS NULL);
 
@@ -1929,12 +1959,6 @@ CREATE TRIGGER rag_chunks_counted_d AFTER DELETE ON rag_chunks REFERENCING OLD T
 CREATE TRIGGER rag_chunks_counted_i AFTER INSERT ON rag_chunks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
 
 CREATE TRIGGER rag_chunks_counted_u AFTER UPDATE ON rag_chunks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('chunks', 'embedding_status', 'all');
-
-CREATE TRIGGER rag_vectors_counted_d AFTER DELETE ON rag_vectors REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
-
-CREATE TRIGGER rag_vectors_counted_i AFTER INSERT ON rag_vectors REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
-
-CREATE TRIGGER rag_vectors_counted_u AFTER UPDATE ON rag_vectors REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_rows('vectors', 'model_id', 'all');
 
 ALTER TABLE ONLY attio_accounts_raw
     ADD CONSTRAINT attio_accounts_raw_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
@@ -2137,10 +2161,10 @@ ALTER TABLE ONLY rag_chunks
 ALTER TABLE ONLY rag_chunks
     ADD CONSTRAINT rag_chunks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY rag_vectors
+ALTER TABLE rag_vectors
     ADD CONSTRAINT rag_vectors_model_id_fkey FOREIGN KEY (model_id) REFERENCES embedding_models(id);
 
-ALTER TABLE ONLY rag_vectors
+ALTER TABLE rag_vectors
     ADD CONSTRAINT rag_vectors_project_id_chunk_id_fkey FOREIGN KEY (project_id, chunk_id) REFERENCES rag_chunks(project_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY scheduled_jobs
@@ -2151,6 +2175,9 @@ ALTER TABLE ONLY search_analytics
 
 ALTER TABLE ONLY search_analytics
     ADD CONSTRAINT search_analytics_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE search_texts
+    ADD CONSTRAINT search_texts_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY sessions
     ADD CONSTRAINT sessions_active_project_id_fkey FOREIGN KEY (active_project_id) REFERENCES projects(id) ON DELETE SET NULL;
@@ -2172,3 +2199,37 @@ ALTER TABLE ONLY sync_reconciliation_metrics
 
 ALTER TABLE ONLY webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;
+
+CREATE SCHEMA parts;
+CREATE TABLE parts.rag_vectors_0 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 0);
+CREATE TABLE parts.rag_vectors_1 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 1);
+CREATE TABLE parts.rag_vectors_2 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 2);
+CREATE TABLE parts.rag_vectors_3 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 3);
+CREATE TABLE parts.rag_vectors_4 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 4);
+CREATE TABLE parts.rag_vectors_5 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 5);
+CREATE TABLE parts.rag_vectors_6 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 6);
+CREATE TABLE parts.rag_vectors_7 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 7);
+CREATE TABLE parts.rag_vectors_8 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 8);
+CREATE TABLE parts.rag_vectors_9 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 9);
+CREATE TABLE parts.rag_vectors_10 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 10);
+CREATE TABLE parts.rag_vectors_11 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 11);
+CREATE TABLE parts.rag_vectors_12 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 12);
+CREATE TABLE parts.rag_vectors_13 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 13);
+CREATE TABLE parts.rag_vectors_14 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 14);
+CREATE TABLE parts.rag_vectors_15 PARTITION OF rag_vectors FOR VALUES WITH (modulus 16, remainder 15);
+CREATE TABLE parts.search_texts_0 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 0);
+CREATE TABLE parts.search_texts_1 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 1);
+CREATE TABLE parts.search_texts_2 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 2);
+CREATE TABLE parts.search_texts_3 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 3);
+CREATE TABLE parts.search_texts_4 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 4);
+CREATE TABLE parts.search_texts_5 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 5);
+CREATE TABLE parts.search_texts_6 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 6);
+CREATE TABLE parts.search_texts_7 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 7);
+CREATE TABLE parts.search_texts_8 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 8);
+CREATE TABLE parts.search_texts_9 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 9);
+CREATE TABLE parts.search_texts_10 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 10);
+CREATE TABLE parts.search_texts_11 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 11);
+CREATE TABLE parts.search_texts_12 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 12);
+CREATE TABLE parts.search_texts_13 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 13);
+CREATE TABLE parts.search_texts_14 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 14);
+CREATE TABLE parts.search_texts_15 PARTITION OF search_texts FOR VALUES WITH (modulus 16, remainder 15);

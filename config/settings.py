@@ -354,6 +354,19 @@ class Settings:
     webhook_max_attempts: int = setting(
         8, "Attempts to apply a delivery before it is a dead letter.", low=1, high=50
     )
+    webhook_healthy_seconds: int = setting(
+        3600,
+        "Webhooks are healthy while a delivery was applied within this time and none is left behind.",
+        low=60,
+        high=86_400,
+    )
+    webhook_poll_seconds: int = setting(
+        3600,
+        "Longest pause between two polls of a connector with healthy webhooks; 0: polled as often as "
+        "without them.",
+        low=0,
+        high=86_400,
+    )
 
     # --- Embeddings and search
     embedding_provider: str = setting(
@@ -394,7 +407,34 @@ class Settings:
         1500, "Longest time for one leg of it.", low=50, high=30_000
     )
     search_min_relevance: float = setting(
-        0.22, "Relevance under which a hit is no evidence.", low=0, high=1
+        0.45, "Relevance under which a hit is no evidence.", low=0, high=1
+    )
+    search_weight_words: float = setting(
+        0.7,
+        "Weight of the question's words that a source has, beside its similarity.",
+        low=0,
+        high=5,
+    )
+    search_weight_unknown_word: float = setting(
+        0.5, "Weight of a word that nobody wrote, beside one that somebody did.", low=0, high=1
+    )
+    search_weight_conversation: float = setting(
+        0.3, "What a message gains from the best of its conversation.", low=0, high=2
+    )
+    search_weight_reply: float = setting(
+        0.35, "What a message gains from the one it replies to.", low=0, high=2
+    )
+    search_weight_length: float = setting(
+        0.15, "What a text of 400 characters and more gains over a line.", low=0, high=1
+    )
+    search_weight_kind: float = setting(
+        0.2, "Gained with a sign of what is asked for: a date, an amount, a reason.", low=0, high=1
+    )
+    search_weight_asking: float = setting(
+        0.6, "Lost by a message that consists of questions.", low=0, high=1
+    )
+    search_weight_ends_asking: float = setting(
+        0.85, "Kept by a message that ends with a question.", low=0, high=1
     )
     search_weight_semantic: float = setting(0.9, "Weight of relevance.", low=0, high=1)
     search_weight_recency: float = setting(0.05, "Weight of recency.", low=0, high=1)

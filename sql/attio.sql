@@ -157,16 +157,26 @@ UPDATE attio_notes_raw SET title = NULL, content = NULL WHERE project_id = :proj
 UPDATE attio_tasks_raw SET content = NULL WHERE project_id = :project_id AND id = ANY(:ids);
 
 -- name: account_texts(project_id, ids)
-SELECT id, name, description, domain, stage, url, source_updated_at FROM attio_accounts_raw
+SELECT id, name, description, domain, domains, stage, annual_revenue, url, source_updated_at FROM attio_accounts_raw
 WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL ORDER BY id;
 
 -- name: opportunity_texts(project_id, ids)
-SELECT o.id, o.title, o.description, o.next_step, o.stage, o.amount, o.currency, o.url, o.source_updated_at,
-       a.name AS account_name
+SELECT o.id, o.title, o.description, o.next_step, o.stage, o.amount, o.currency, o.probability, o.expected_close_date,
+       o.lost_reason, o.url, o.source_updated_at, a.name AS account_name,
+       coalesce((SELECT array_agg(p.full_name ORDER BY p.full_name, p.id) FROM attio_people_raw p
+                 WHERE p.project_id = o.project_id AND p.workspace_id = o.workspace_id AND p.deleted_at IS NULL
+                   AND p.external_id = ANY(o.people_external_ids) AND p.full_name IS NOT NULL), '{}') AS people
 FROM attio_opportunities_raw o
 LEFT JOIN attio_accounts_raw a ON a.project_id = o.project_id AND a.workspace_id = o.workspace_id
     AND a.external_id = o.account_external_id AND a.deleted_at IS NULL
 WHERE o.project_id = :project_id AND o.id = ANY(:ids) AND o.deleted_at IS NULL ORDER BY o.id;
+
+-- name: person_texts(project_id, ids)
+SELECT p.id, p.full_name, p.email, p.emails, p.phones, p.role, p.url, p.source_updated_at, a.name AS account_name
+FROM attio_people_raw p
+LEFT JOIN attio_accounts_raw a ON a.project_id = p.project_id AND a.workspace_id = p.workspace_id
+    AND a.external_id = p.account_external_id AND a.deleted_at IS NULL
+WHERE p.project_id = :project_id AND p.id = ANY(:ids) AND p.deleted_at IS NULL ORDER BY p.id;
 
 -- name: note_texts(project_id, ids)
 -- With the name of what each note is about.

@@ -187,8 +187,10 @@ RETURNING t.id, t.issue_external_id;
 
 -- name: issue_texts(project_id, external_ids)
 -- What can be found of issues: their own text and their comments, the oldest first.
-SELECT i.id, i.identifier, i.title, i.description, i.url, i.creator_name, i.assignee_name, i.state, i.due_date,
+SELECT i.id, i.identifier, i.title, i.description, i.url, i.creator_name, i.assignee_name, i.state, i.priority, i.due_date,
        i.source_updated_at, i.deleted_at IS NOT NULL OR i.trashed AS gone,
+       coalesce((SELECT array_agg(l.name ORDER BY l.name, l.id) FROM linear_labels_raw l
+                 WHERE l.project_id = i.project_id AND l.external_id = ANY(i.label_ids)), '{}') AS labels,
        coalesce((SELECT jsonb_agg(jsonb_build_object('author', c.author_name, 'body', c.body) ORDER BY c.source_created_at, c.id)
                  FROM linear_comments_raw c
                  WHERE c.project_id = i.project_id AND c.issue_external_id = i.external_id AND c.deleted_at IS NULL), '[]') AS comments

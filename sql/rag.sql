@@ -1,18 +1,46 @@
 -- Chunks and their vectors.
 
 -- name: messages_to_index(project_id, message_ids)
--- The text of messages, and the end of what was said before: an answer is often told by its question,
--- so that is embedded with it.
 SELECT m.id, m.conversation_global_id, m.content, m.created_at, m.sender_name,
-       (m.deleted_at IS NULL AND NOT m.private AND m.direction IN ('inbound', 'outbound')) IS TRUE AS indexable,
-       (SELECT right(p.content, 200) FROM cw_messages p
-        WHERE p.project_id = m.project_id AND p.conversation_global_id = m.conversation_global_id
-          AND (p.created_at, p.id) < (m.created_at, m.id) AND p.deleted_at IS NULL AND NOT p.private
-          AND p.direction IN ('inbound', 'outbound')
-        ORDER BY p.created_at DESC, p.id DESC LIMIT 1) AS context
+       (m.deleted_at IS NULL AND NOT m.private AND m.direction IN ('inbound', 'outbound')) IS TRUE AS indexable
 FROM cw_messages m
 WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
 ORDER BY m.id;
+
+-- name: put_message_words(project_id, message_ids)!
+-- What these messages can be found by: their words, and the names of who wrote and to whom.
+INSERT INTO search_texts AS t (project_id, source_type, source_pk, conversation_global_id, occurred_at, private, body)
+SELECT m.project_id, 'chatwoot_message', m.id, m.conversation_global_id, m.created_at, m.private,
+       fold_text(left(concat_ws(E'\n', nullif(m.sender_name, c.name), c.name, m.content), 200000))
+FROM cw_messages m
+LEFT JOIN cw_contacts c ON c.project_id = m.project_id AND c.id = m.contact_global_id
+WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
+  AND m.deleted_at IS NULL AND m.direction IN ('inbound', 'outbound') AND btrim(m.content) <> ''
+ON CONFLICT (project_id, source_type, source_pk) DO UPDATE SET
+    conversation_global_id = excluded.conversation_global_id, occurred_at = excluded.occurred_at,
+    private = excluded.private, body = excluded.body
+WHERE (t.conversation_global_id, t.occurred_at, t.private, t.body)
+      IS DISTINCT FROM (excluded.conversation_global_id, excluded.occurred_at, excluded.private, excluded.body);
+
+-- name: drop_message_words(project_id, message_ids)!
+-- Deleted messages, and those that lost their text, are found no more.
+DELETE FROM search_texts t USING cw_messages m
+WHERE t.project_id = :project_id AND t.source_type = 'chatwoot_message' AND t.source_pk = ANY(:message_ids)
+  AND m.project_id = t.project_id AND m.id = t.source_pk
+  AND (m.deleted_at IS NOT NULL OR m.direction NOT IN ('inbound', 'outbound') OR btrim(coalesce(m.content, '')) = '');
+
+-- name: put_document_words(project_id, ids)!
+INSERT INTO search_texts AS t (project_id, source_type, source_pk, occurred_at, body)
+SELECT d.project_id, d.source_type, d.id, d.occurred_at,
+       fold_text(left(concat_ws(E'\n', d.title, d.author, d.body), 200000))
+FROM source_documents d
+WHERE d.project_id = :project_id AND d.id = ANY(:ids)
+ON CONFLICT (project_id, source_type, source_pk) DO UPDATE SET occurred_at = excluded.occurred_at, body = excluded.body
+WHERE (t.occurred_at, t.body) IS DISTINCT FROM (excluded.occurred_at, excluded.body);
+
+-- name: drop_document_words(project_id, source_type, ids)!
+DELETE FROM search_texts
+WHERE project_id = :project_id AND source_type = :source_type AND source_pk = ANY(:ids);
 
 -- name: short_message_runs(project_id, conversation_ids, message_ids, shortest)
 -- Around each changed message: from the last long message before it to the first long one after it.

@@ -4,73 +4,156 @@
 -- What a question needs to know first: the version of the data (for the cache) and its size.
 SELECT p.data_version,
        coalesce((SELECT value FROM project_counters c WHERE c.project_id = p.id AND c.name = 'chunks.ready'), 0) AS ready_chunks,
-       coalesce((SELECT value FROM project_counters c WHERE c.project_id = p.id AND c.name = 'messages'), 0) AS messages
+       coalesce((SELECT sum(value) FROM project_counters c WHERE c.project_id = p.id
+                   AND c.name IN ('messages', 'issues', 'attio_opportunities', 'attio_accounts', 'attio_people')), 0)::bigint AS sources
 FROM projects p WHERE p.id = :project_id;
 
 -- name: set_leg_timeout(milliseconds)$
 SELECT set_config('statement_timeout', :milliseconds, true);
 
 -- name: nearest_chunks(project_id, model_id, dimensions, vector, wanted, exact, ef_search, sources, since, before)
-SELECT c.id, c.source_type, c.source_pk, c.kind, c.chunk_index, c.text, n.distance, m.content, m.created_at,
-       c.conversation_global_id, c.message_global_id, m.contact_global_id, m.sender_type, m.sender_name, m.message_id,
-       k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
-           || '?messageId=' || m.message_id AS source_url
+SELECT c.id, c.source_type, c.source_pk, c.chunk_index, c.text, c.conversation_global_id, c.message_global_id,
+       c.occurred_at, n.distance
 FROM nearest_vectors(:project_id, :model_id::smallint, :dimensions, :vector, :wanted, :exact, :ef_search,
                      :sources::text[], :since::timestamptz, :before::timestamptz) n
 JOIN rag_chunks c ON c.project_id = :project_id AND c.id = n.chunk_id
-JOIN cw_messages m ON m.project_id = c.project_id AND m.id = c.message_global_id AND m.deleted_at IS NULL AND NOT m.private
-LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
 ORDER BY n.distance, c.id;
 
--- name: messages_with_words(project_id, numbers, forms, exact_numbers, exact_patterns, per_word, since, before, most)
--- Words of the question, each with its forms (itself and its translations) for full text; those that
--- full text cannot see whole (identifiers, numbers) also as patterns for the trigram index. Up to
--- `per_word` messages of each, so that a word of half the project costs no more than that; then every
--- candidate is looked at for all the words. Rows with rare words come first.
-WITH asked AS (
+-- name: sources_with_words(project_id, numbers, forms, exact_numbers, exact_patterns, part_numbers, part_patterns, sources, since, before, private, per_word, rare, most)
+-- Words of the question, each with its forms (itself and its translations), by full text; what full text
+-- takes apart (identifiers, numbers) as typed, by the trigram index; and words that are rare so far also
+-- as parts of longer words. Up to `per_word` sources of each, so that a word of half the project costs no
+-- more than that. Where a word reached that number, sources that have all words but one are added: they
+-- may be among those left out. Each source comes with the weight of its words; rare ones weigh more.
+WITH asked AS MATERIALIZED (
     SELECT number, nullif(string_agg('(' || query || ')', ' | ') FILTER (WHERE query <> ''), '')::tsquery AS query
     FROM (SELECT number, plainto_tsquery('russian', form)::text AS query
           FROM unnest(:numbers::int[], :forms::text[]) AS f(number, form)) parsed
     GROUP BY number
 ), exact AS (
     SELECT number, pattern FROM unnest(:exact_numbers::int[], :exact_patterns::text[]) AS e(number, pattern)
-), matches AS MATERIALIZED (
-    SELECT a.number, hit.id
+), parts AS (
+    SELECT number, pattern FROM unnest(:part_numbers::int[], :part_patterns::text[]) AS e(number, pattern)
+), whole AS MATERIALIZED (
+    SELECT a.number, hit.source_type, hit.source_pk
     FROM asked a CROSS JOIN LATERAL (
-        SELECT m.id FROM cw_messages m
-        WHERE m.project_id = :project_id AND m.words @@ a.query AND m.deleted_at IS NULL AND NOT m.private
-          AND m.direction IN ('inbound', 'outbound')
-          AND (:since::timestamptz IS NULL OR m.created_at >= :since)
-          AND (:before::timestamptz IS NULL OR m.created_at < :before)
+        SELECT t.source_type, t.source_pk FROM search_texts t
+        WHERE t.project_id = :project_id AND t.words @@ a.query AND (:private OR NOT t.private)
+          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
+          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
+          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         LIMIT :per_word) hit
     UNION
-    SELECT e.number, hit.id
+    SELECT e.number, hit.source_type, hit.source_pk
     FROM exact e CROSS JOIN LATERAL (
-        SELECT m.id FROM cw_messages m
-        WHERE m.project_id = :project_id AND m.search_text ILIKE e.pattern AND m.deleted_at IS NULL AND NOT m.private
-          AND m.direction IN ('inbound', 'outbound')
-          AND (:since::timestamptz IS NULL OR m.created_at >= :since)
-          AND (:before::timestamptz IS NULL OR m.created_at < :before)
+        SELECT t.source_type, t.source_pk FROM search_texts t
+        WHERE t.project_id = :project_id AND t.body LIKE e.pattern AND (:private OR NOT t.private)
+          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
+          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
+          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         LIMIT :per_word) hit
-), counted AS (
-    SELECT a.number, count(x.id) AS n FROM asked a LEFT JOIN matches x ON x.number = a.number GROUP BY a.number
+), counted AS MATERIALIZED (
+    SELECT a.number, a.query, count(w.number) AS n FROM asked a LEFT JOIN whole w ON w.number = a.number
+    GROUP BY a.number, a.query
+), partly AS MATERIALIZED (
+    SELECT p.number, hit.source_type, hit.source_pk
+    FROM parts p JOIN counted c ON c.number = p.number AND c.n < :rare
+    CROSS JOIN LATERAL (
+        SELECT t.source_type, t.source_pk FROM search_texts t
+        WHERE t.project_id = :project_id AND t.body LIKE p.pattern AND (:private OR NOT t.private)
+          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
+          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
+          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+        LIMIT :rare) hit
+), most_words AS (
+    SELECT hit.source_type, hit.source_pk
+    FROM (SELECT string_agg('(' || o.query::text || ')', ' & ')::tsquery AS query
+          FROM counted one JOIN counted o ON o.number <> one.number AND o.n > 0
+          WHERE one.n > 0 AND EXISTS (SELECT FROM counted WHERE n >= :per_word)
+          GROUP BY one.number HAVING count(*) > 1) but_one
+    CROSS JOIN LATERAL (
+        SELECT t.source_type, t.source_pk FROM search_texts t
+        WHERE t.project_id = :project_id AND t.words @@ but_one.query AND (:private OR NOT t.private)
+          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
+          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
+          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+        LIMIT :most) hit
 ), candidates AS (
-    SELECT x.id, sum(1.0 / c.n) AS weight
-    FROM matches x JOIN counted c ON c.number = x.number
-    GROUP BY x.id ORDER BY weight DESC, x.id LIMIT :most
+    SELECT source_type, source_pk, sum(weight) AS weight
+    FROM (SELECT w.source_type, w.source_pk, 1.0::float8 / c.n AS weight FROM whole w JOIN counted c USING (number)
+          UNION ALL
+          SELECT p.source_type, p.source_pk, 0.5::float8 / :rare FROM partly p
+          UNION ALL
+          SELECT m.source_type, m.source_pk, 1.0::float8 FROM (SELECT DISTINCT source_type, source_pk FROM most_words) m) found
+    GROUP BY source_type, source_pk ORDER BY weight DESC, source_type, source_pk LIMIT :most
 )
-SELECT 'chatwoot_message' AS source_type, m.id AS source_pk, m.content, m.created_at, m.conversation_global_id,
-       m.contact_global_id, m.sender_type, m.sender_name, m.message_id,
+SELECT t.source_type, t.source_pk, t.conversation_global_id, t.occurred_at,
        (SELECT array_agg(n ORDER BY number) FROM counted) AS word_matches,
-       (SELECT array_agg((m.words @@ a.query) IS TRUE OR EXISTS (
-                   SELECT FROM exact e WHERE e.number = a.number AND m.search_text ILIKE e.pattern)
-               ORDER BY a.number) FROM asked a) AS hits,
-       k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
-           || '?messageId=' || m.message_id AS source_url
+       -- A word in any of its inflections counts whole, a longer word that holds it counts half.
+       (SELECT array_agg(CASE WHEN t.words @@ a.query
+                                OR EXISTS (SELECT FROM exact e WHERE e.number = a.number AND t.body LIKE e.pattern) THEN 1.0
+                              WHEN EXISTS (SELECT FROM parts p WHERE p.number = a.number AND t.body LIKE p.pattern) THEN 0.5
+                              ELSE 0.0 END::float8 ORDER BY a.number) FROM asked a) AS hits
 FROM candidates c
-JOIN cw_messages m ON m.project_id = :project_id AND m.id = c.id
-LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
-ORDER BY c.weight DESC, m.created_at DESC NULLS LAST, m.id;
+JOIN search_texts t ON t.project_id = :project_id AND t.source_type = c.source_type AND t.source_pk = c.source_pk
+ORDER BY c.weight DESC, t.occurred_at DESC NULLS LAST, t.source_type, t.source_pk;
+
+-- name: look_closer(project_id, message_ids, document_ids, numbers, forms, exact_numbers, exact_patterns, part_numbers, part_patterns, vector, model_id, private, neighbours)
+-- Everything about these sources that ranking and showing ask for. A message comes with its neighbours:
+-- what it replies to, and the replies to it. Distances are those of a source's nearest chunk.
+WITH asked AS MATERIALIZED (
+    SELECT number, nullif(string_agg('(' || query || ')', ' | ') FILTER (WHERE query <> ''), '')::tsquery AS query
+    FROM (SELECT number, plainto_tsquery('russian', form)::text AS query
+          FROM unnest(:numbers::int[], :forms::text[]) AS f(number, form)) parsed
+    GROUP BY number
+), exact AS (
+    SELECT number, pattern FROM unnest(:exact_numbers::int[], :exact_patterns::text[]) AS e(number, pattern)
+), parts AS (
+    SELECT number, pattern FROM unnest(:part_numbers::int[], :part_patterns::text[]) AS e(number, pattern)
+), anchors AS (
+    SELECT m.id, m.conversation_global_id, m.created_at FROM cw_messages m
+    WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
+), around AS (
+    SELECT DISTINCT near.id FROM anchors a CROSS JOIN LATERAL (
+        SELECT a.id
+        UNION ALL
+        (SELECT m.id FROM cw_messages m
+         WHERE m.project_id = :project_id AND m.conversation_global_id = a.conversation_global_id
+           AND (m.created_at, m.id) < (a.created_at, a.id)
+           AND m.deleted_at IS NULL AND (:private OR NOT m.private) AND m.direction IN ('inbound', 'outbound')
+         ORDER BY m.created_at DESC, m.id DESC LIMIT :neighbours)
+        UNION ALL
+        (SELECT m.id FROM cw_messages m
+         WHERE m.project_id = :project_id AND m.conversation_global_id = a.conversation_global_id
+           AND (m.created_at, m.id) > (a.created_at, a.id)
+           AND m.deleted_at IS NULL AND (:private OR NOT m.private) AND m.direction IN ('inbound', 'outbound')
+         ORDER BY m.created_at, m.id LIMIT :neighbours)) near
+), found AS (
+    SELECT 'chatwoot_message' AS source_type, m.id AS source_pk, m.message_id::text AS source_ref, NULL AS title,
+           m.content AS body, m.sender_name AS author, m.sender_type, m.conversation_global_id, m.contact_global_id,
+           m.created_at, m.private,
+           k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
+               || '?messageId=' || m.message_id AS source_url,
+           '{}'::jsonb AS facts
+    FROM around a
+    JOIN cw_messages m ON m.project_id = :project_id AND m.id = a.id AND m.deleted_at IS NULL AND (:private OR NOT m.private)
+    LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
+    UNION ALL
+    SELECT d.source_type, d.id, d.source_ref, d.title, d.body, d.author, NULL, NULL, NULL, d.occurred_at, false,
+           d.source_url, d.facts
+    FROM source_documents d WHERE d.project_id = :project_id AND d.id = ANY(:document_ids)
+)
+SELECT f.*,
+       (SELECT array_agg(CASE WHEN t.words @@ a.query
+                                OR EXISTS (SELECT FROM exact e WHERE e.number = a.number AND t.body LIKE e.pattern) THEN 1.0
+                              WHEN EXISTS (SELECT FROM parts p WHERE p.number = a.number AND t.body LIKE p.pattern) THEN 0.5
+                              ELSE 0.0 END::float8 ORDER BY a.number) FROM asked a) AS hits,
+       (SELECT min(v.embedding <=> :vector::halfvec)::float8
+        FROM rag_chunks c JOIN rag_vectors v ON v.project_id = :project_id AND v.model_id = :model_id AND v.chunk_id = c.id
+        WHERE c.project_id = :project_id AND c.source_type = f.source_type AND c.source_pk = f.source_pk) AS distance
+FROM found f
+LEFT JOIN search_texts t ON t.project_id = :project_id AND t.source_type = f.source_type AND t.source_pk = f.source_pk
+ORDER BY f.conversation_global_id, f.created_at, f.source_pk;
 
 -- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms, query_norm, result_count)$
 -- The run and the search event behind it, in one statement.

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.rows import dict_row
+
+from app.db.statements import statements
 
 FOLDER = Path(__file__).parents[2] / "sql" / "migrations"
 SCHEMA_FILE = Path(__file__).parents[2] / "schema.sql"
@@ -115,7 +118,11 @@ def create_file(words: str, folder: Path = FOLDER) -> Path:
 def dump_schema(url: str, pg_dump: Path) -> str:
     """The schema of a migrated database as one readable SQL text (what `schema.sql` holds)."""
     result = subprocess.run(
-        [str(pg_dump), "--schema-only", "--no-owner", "--no-privileges", "--no-comments", url],
+        [
+            *(str(pg_dump), "--schema-only", "--no-owner", "--no-privileges", "--no-comments"),
+            "--exclude-schema=parts",
+            url,
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -126,6 +133,9 @@ def dump_schema(url: str, pg_dump: Path) -> str:
         if line.startswith(("--", "SET ", "SELECT pg_catalog.set_config", "\\")):
             continue
         lines.append(line)
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        parts = [row["statement"] for row in statements("system").partitions(connection)]
+    lines += ["", "CREATE SCHEMA parts;", *parts]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
     header = (
         "-- The whole schema, to be read. Generated from sql/migrations by `make schema`; a test\n"

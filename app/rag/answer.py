@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from app.rag.retrieval.ranking import SNIPPET, Item
+from app.rag.retrieval.passages import SNIPPET
+from app.rag.retrieval.ranking import Item
 from app.rag.retrieval.words import Word, fold, is_russian
 
 MOST_CITED = 3
@@ -55,7 +56,7 @@ def best_sentence(passage: str, words: list[Word]) -> str:
 
 
 def _source(item: Item, russian: bool) -> str:
-    who = item.row["sender_name"] or ("автор неизвестен" if russian else "unknown author")
+    who = item.row["author"] or ("автор неизвестен" if russian else "unknown author")
     when = item.occurred_at
     return f"{who}, {when:%d.%m.%Y}" if when else str(who)
 
@@ -68,7 +69,7 @@ def _citation(number: int, item: Item) -> dict[str, Any]:
         "source_type": item.source_type,
         "document_ref": item.source_pk,
         "snippet": item.passage[:SNIPPET],
-        "author": item.row["sender_name"],
+        "author": item.row["author"],
         "created_at": item.occurred_at,
         "score": item.score,
     }

@@ -24,7 +24,7 @@ from config.settings import Settings
 sql = statements("rag")
 
 CONTEXT_LENGTH = 200
-BODY_LENGTH = 200_000  # characters; Postgres refuses a text with more lexemes than a megabyte holds
+BODY_LENGTH = 200_000  # characters of a text that are kept
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def store(tx: Connection, project_id: UUID, documents: list[Document]) -> IndexC
     if not texts:
         return IndexCounts(0, 0, 0)
     settings: Settings = current_app.config["SETTINGS"]
+    sql.put_document_words(tx, project_id=project_id, ids=[row["id"] for row in texts])
     chunks = [chunk for row in texts for chunk in _chunks(row, settings)]
     return _replace(tx, project_id, texts, chunks)
 
@@ -63,6 +64,7 @@ def remove(tx: Connection, project_id: UUID, source_type: str, ids: list[str]) -
     if not ids:
         return 0
     removed: int = sql.delete_documents(tx, project_id=project_id, ids=ids)
+    sql.drop_document_words(tx, project_id=project_id, source_type=source_type, ids=ids)
     gone = [{"id": document_id, "source_type": source_type} for document_id in ids]
     _replace(tx, project_id, gone, [])
     return removed

@@ -83,9 +83,9 @@ def rank_of(question: Labelled, project_id: UUID, leg: str, settings: Settings) 
     with db.connection() as connection:
         context = sql.query_context(connection, project_id=project_id)
     query = Query(project_id, question.text, top_k=10, source_limit=8, mode=leg)
-    items, *_ = retrieve(query, context, settings)
+    items = retrieve(query, context, settings).items
     for place, item in enumerate(items[:DEPTH], 1):
-        if str(item.row["message_id"]) in question.answers:
+        if item.row["source_ref"] in question.answers:
             return place
     return None
 

@@ -1,4 +1,4 @@
-"""Keeping the chunks of messages in step with the messages, inside the transaction that changes them."""
+"""Keeping the words and chunks of messages in step with them, inside the transaction that changes them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ class IndexCounts:
 
 
 def messages_changed(tx: Connection, project_id: UUID, message_ids: list[str]) -> IndexCounts:
-    """Bring the chunks of these messages up to date: new, edited, made private or deleted ones.
+    """Bring what these messages are found by up to date: new, edited, made private or deleted ones.
 
     Private, deleted, system and very short messages have no chunk of their own; very short ones are
     found through the window of their neighbours.
     """
     settings: Settings = current_app.config["SETTINGS"]
+    sql.put_message_words(tx, project_id=project_id, message_ids=message_ids)
+    sql.drop_message_words(tx, project_id=project_id, message_ids=message_ids)
     messages: list[Row] = sql.messages_to_index(tx, project_id=project_id, message_ids=message_ids)
     chunks = [chunk for message in messages for chunk in _chunks(message, settings)]
     conversations = sorted({message["conversation_global_id"] for message in messages})
@@ -115,7 +117,6 @@ def _window(lead: Row | None, run: list[Row]) -> dict[str, Any]:
 
 
 def _chunk(message: Row, kind: str, number: int, text: str, start: int, end: int) -> dict[str, Any]:
-    context = clean(message.get("context") or "")
     return {
         "source_pk": message["id"],
         "kind": kind,
@@ -123,8 +124,9 @@ def _chunk(message: Row, kind: str, number: int, text: str, start: int, end: int
         "conversation_global_id": message["conversation_global_id"],
         "message_global_id": message["id"],
         "text": text,
-        "context": context,
-        "text_hash": hashlib.sha256(f"{context}\n{text}".encode()).hexdigest(),
+        # Alone: what it replies to is weighed when a question is asked, and would only blur it here.
+        "context": "",
+        "text_hash": hashlib.sha256(text.encode()).hexdigest(),
         "content_tokens": estimate_tokens(text),
         "start_offset": start,
         "end_offset": end,

@@ -14,6 +14,7 @@ from app.audit import service as audit
 from app.db import db, statements
 from app.rag import service
 from app.rag.embeddings import provider
+from app.rag.evidence import FILTERS
 from app.rag.pipeline import model_number
 from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
@@ -27,18 +28,11 @@ api = Api("lightrag")
 sql = statements("retrieval")
 rag_sql = statements("rag")
 
-SOURCES = {
-    "messages": "messages",
-    "issues": "issues",
-    "deals": "deals",
-    "opportunities": "deals",
-    "chunks": "chunks",
-}
 LARGEST_ID = 2**63 - 1
 
 
 class SourceFilter(fields.List):
-    """Names of sources; empty and null mean all of them."""
+    """Names of sources, answered as source types; empty and null mean all of them, as chunks does."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fields.String(), allow_none=True, load_default=None, **kwargs)
@@ -46,10 +40,11 @@ class SourceFilter(fields.List):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         given: list[Any] = super()._deserialize(value, attr, data, **kwargs)
         names = [str(name).strip().lower() for name in given]
-        unknown = [name for name in names if name not in SOURCES]
+        unknown = [name for name in names if name not in FILTERS]
         if unknown:
-            raise ValidationError(f"Unknown source; known are {', '.join(sorted(SOURCES))}.")
-        return frozenset(SOURCES[name] for name in names) or None
+            raise ValidationError(f"Unknown source; known are {', '.join(sorted(FILTERS))}.")
+        wanted = [FILTERS[name] for name in names]
+        return frozenset().union(*(w for w in wanted if w)) if wanted and all(wanted) else None
 
 
 class Question(Input):

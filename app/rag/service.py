@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +14,19 @@ from psycopg.types.json import Jsonb
 from app.db import Row, db, statements
 from app.rag import answer
 from app.rag.cache import cache
-from app.rag.embeddings import provider
-from app.rag.retrieval.legs import Found, Query, Side, by_meaning, by_words
-from app.rag.retrieval.ranking import Item, as_evidence, rank
+from app.rag.embeddings import ProviderError, provider
+from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
+from app.rag.retrieval.legs import (
+    Found,
+    Query,
+    Side,
+    by_meaning,
+    by_words,
+    direction_of,
+    look_closer,
+    without_direction,
+)
+from app.rag.retrieval.ranking import Item, passage_of, rank, worth_a_look
 from app.rag.retrieval.words import fold, words_of
 from app.web.access import Identity
 from app.web.responses import dump_json
@@ -25,8 +37,16 @@ sql = statements("retrieval")
 rag_sql = statements("rag")
 
 MOST_EVIDENCE = 50
-# Sources that exist so far; the others are valid filters that find nothing yet.
-MESSAGE_FILTERS = {"messages", "chunks"}
+LOOKED_AT = 30  # sources that are weighed with their neighbours
+CHUNK_FIELDS = (
+    "id",
+    "source_type",
+    "source_pk",
+    "conversation_global_id",
+    "message_global_id",
+    "chunk_index",
+    "distance",
+)
 CHUNK_STATES = ("pending", "processing", "ready", "failed")
 
 
@@ -51,23 +71,17 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
 
 def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     """Both legs side by side, one ranking, one answer. A leg that fails leaves a warning."""
-    items, near, worded, warnings = retrieve(query, context, settings)
-    evidence = items[:MOST_EVIDENCE]
-    chunks = [_chunk(row) for row in near[: query.top_k]]
-    stats = {
-        "chunks": len(chunks),
-        "messages": min(len(worded), query.source_limit),
-        "issues": 0,
-        "opportunities": 0,
-    }
+    found = retrieve(query, context, settings)
+    evidence = found.items
+    chunks = [_chunk(row) for row in found.near[: query.top_k]]
+    stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     text, citations = answer.compose(query.text, evidence, words_of(query.text), stats)
     listed = [as_evidence(item) for item in evidence]
     encoder = provider(settings)
-    vectors_ran = query.mode != "keyword" and not any(w.startswith("vector") for w in warnings)
     return {
         "query": query.text,
         "topK": query.top_k,
-        "embedding_model": encoder.model if vectors_ran else None,
+        "embedding_model": encoder.model if found.vectors_ran else None,
         "search_config": {"ivfflat_probes": 0, "hnsw_ef_search": settings.search_hnsw_ef_search},
         "quality_score": quality(evidence, len(chunks)),
         "source_diversity": len({item.source_type for item in evidence}),
@@ -75,32 +89,49 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
         "citations": citations,
         "chunks": chunks,
         "evidence": listed,
-        "entities": {"messages": [_entity(e) for e in listed], "issues": [], "opportunities": []},
+        "entities": entity_rows(listed),
         "stats": stats,
         "ranking_stats": _ranking_stats(evidence),
-        "degraded": bool(warnings),
-        "warnings": warnings,
+        "degraded": bool(found.warnings),
+        "warnings": found.warnings,
     }
 
 
-def retrieve(
-    query: Query, context: Row, settings: Settings
-) -> tuple[list[Item], list[Row], list[Row], list[str]]:
-    """Ranked items, the raw rows of each leg, and warnings of legs that were left out."""
-    if query.sources is not None and not query.sources & MESSAGE_FILTERS:
-        return [], [], [], []
+@dataclass
+class Retrieved:
+    """Ranked sources, the chunks nearest to the question, and warnings of legs that were left out."""
+
+    items: list[Item]
+    near: list[Row]
+    warnings: list[str]
+    vectors_ran: bool
+
+
+def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
+    """What may answer the question, best first."""
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     words = words_of(query.text) if query.mode != "vector" else []
     beside = Side(by_words, query, words, settings) if words else None
-    meaning = Found()
+    meaning, towards = Found(), None
     if query.mode != "keyword":
-        # Several chunks of one message are one item: look for more chunks than items are wanted.
+        # Several chunks of one source are one item: look for more chunks than items are wanted.
         wanted = max(3 * query.top_k, 60)
-        meaning = by_meaning(query, wanted, context["ready_chunks"], settings)
+        try:
+            towards = direction_of(query.text, settings)
+            meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)
+        except ProviderError as error:
+            meaning = without_direction(error)
     worded = beside.wait(deadline) if beside else Found()
-    items = rank(meaning.rows, worded.rows, words, context["messages"], settings)
-    warnings = [found.warning for found in (meaning, worded) if found.warning]
-    return items, meaning.rows, worded.rows, warnings
+    counts = worded.rows[0]["word_matches"] if worded.rows else []
+    everything = context["sources"]
+    refs = worth_a_look(meaning.rows, worded.rows, everything, settings, LOOKED_AT)
+    closer = look_closer(query, towards, words, counts, refs, settings) if refs else Found()
+    items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
+    items = [item for item in items if fits_filters(item, query)][:MOST_EVIDENCE]
+    for item in items:
+        item.passage = passage_of(item, words)
+    warnings = [found.warning for found in (meaning, worded, closer) if found.warning]
+    return Retrieved(items, meaning.rows, warnings, towards is not None and not meaning.warning)
 
 
 def quality(items: list[Item], chunks: int) -> int:
@@ -115,22 +146,16 @@ def quality(items: list[Item], chunks: int) -> int:
 
 
 def _chunk(row: Row) -> dict[str, Any]:
-    names = (
-        "id",
-        "conversation_global_id",
-        "message_global_id",
-        "chunk_index",
-        "created_at",
-        "distance",
-    )
-    return {**{name: row[name] for name in names}, "text": row["text"][:500]}
-
-
-def _entity(evidence: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": evidence["source_pk"],
-        **{name: evidence[name] for name in ("source_ref", "snippet", "created_at", "metadata")},
+        **{name: row[name] for name in CHUNK_FIELDS},
+        "created_at": row["occurred_at"],
+        "text": row["text"][:500],
     }
+
+
+def _hits_by_source(items: list[Item]) -> dict[str, int]:
+    kinds = Counter(item.source_type for item in items)
+    return {name: kinds[kind] for name, kind in ENTITIES.items()}
 
 
 def _ranking_stats(items: list[Item]) -> dict[str, float]:
@@ -168,7 +193,7 @@ def _record(
                 filters=Jsonb(filters, dumps=dump_json),
                 top_k=query.top_k,
                 chunk_hits=found["stats"]["chunks"],
-                source_hits=found["stats"]["messages"],
+                source_hits=sum(found["stats"].values()) - found["stats"]["chunks"],
                 evidence=Jsonb(found["evidence"], dumps=dump_json),
                 answer=found["answer"],
                 quality_score=found["quality_score"],
@@ -195,8 +220,8 @@ def status(project_id: UUID, settings: Settings) -> dict[str, Any]:
         "embeddings": {state: counters.get(f"chunks.{state}", 0) for state in CHUNK_STATES},
         "sources": {
             "messages_total": counters.get("messages", 0),
-            "linear_issues_total": 0,
-            "opportunities_total": 0,
+            "linear_issues_total": counters.get("issues", 0),
+            "opportunities_total": counters.get("attio_opportunities", 0),
         },
         "embedding_model": encoder.model,
         "embedding_dim": encoder.dimensions,

@@ -253,9 +253,13 @@ def test_texts_are_found_with_what_they_are_about(
     sync_attio()
     found = rows("SELECT source_type, title, body FROM source_documents ORDER BY source_type")
     assert found == [
-        ("attio_account", "Fleetline", "Courier fleets in three countries."),
+        (
+            "attio_account",
+            "Fleetline",
+            "Courier fleets in three countries.\nDomains: fleetline.example",
+        ),
         ("attio_note", "Call · Driver app", "They asked for a quote by Friday noon."),
-        ("attio_opportunity", "Driver app · Fleetline", ""),
+        ("attio_opportunity", "Driver app · Fleetline", "Stage: Lead\nAmount: 100.00 EUR"),
     ]
     note["content_plaintext"] = "They asked for a quote by Monday noon instead."
     sync_attio()

@@ -208,7 +208,7 @@ def test_what_was_deleted_upstream_is_gone_after_the_sweep(
         )
     sync()
     assert rows("SELECT title FROM linear_issues_raw WHERE deleted_at IS NULL") == [("Kept",)]
-    assert rows("SELECT title, body FROM source_documents") == [("FLT-1 Kept", "")]
+    assert rows("SELECT title, body FROM source_documents") == [("FLT-1 Kept", "State: Todo")]
     assert rows(
         "SELECT count(*) FROM rag_chunks WHERE text LIKE '%Secret%' OR text LIKE '%regret%'"
     ) == [(0,)]

@@ -116,7 +116,8 @@ def _question(connection: psycopg.Connection[Any]) -> tuple[int, str]:
 
 def _scans(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute(
-        "SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'rag_vectors_hnsw%'"
+        "SELECT sum(s.idx_scan) FROM pg_stat_user_indexes s JOIN pg_class c ON c.oid = s.indexrelid "
+        "JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw'"
     ).fetchone()
     assert row is not None
     return int(row[0])

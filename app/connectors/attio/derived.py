@@ -17,11 +17,12 @@ SOURCE_TYPES = {
     "attio_accounts_raw": "attio_account",
     "attio_opportunities_raw": "attio_opportunity",
     "attio_notes_raw": "attio_note",
+    "attio_people_raw": "attio_person",
 }
 
 
 def companies(tx: Tx, project_id: UUID, changed: list[Row]) -> dict[str, int]:
-    """A company is found by its description; one without has nothing to find."""
+    """A company is found by its name and by what is noted of it."""
     ids = [row["id"] for row in changed]
     rows: list[Row] = sql.account_texts(tx, project_id=project_id, ids=ids)
     found = [
@@ -29,13 +30,17 @@ def companies(tx: Tx, project_id: UUID, changed: list[Row]) -> dict[str, int]:
             id=row["id"],
             source_type="attio_account",
             title=row["name"] or row["domain"] or "–",
-            body=row["description"],
+            body=_lines(
+                row["description"],
+                ("Domains", ", ".join(row["domains"])),
+                ("Stage", row["stage"]),
+                ("Annual revenue", row["annual_revenue"]),
+            ),
             source_url=row["url"],
             occurred_at=row["source_updated_at"],
             facts={"domain": row["domain"], "stage": row["stage"]},
         )
         for row in rows
-        if row["description"]
     ]
     return _store(tx, project_id, "attio_account", ids, found)
 
@@ -49,13 +54,23 @@ def deals(tx: Tx, project_id: UUID, changed: list[Row]) -> dict[str, int]:
             id=row["id"],
             source_type="attio_opportunity",
             title=" · ".join(part for part in (row["title"], row["account_name"]) if part) or "–",
-            body="\n\n".join(part for part in (row["description"], row["next_step"]) if part),
+            body=_lines(
+                row["description"],
+                ("Next step", row["next_step"]),
+                ("Stage", row["stage"]),
+                ("Amount", f"{row['amount']:,} {row['currency'] or ''}" if row["amount"] else None),
+                ("Expected close", row["expected_close_date"]),
+                ("Lost because", row["lost_reason"]),
+                ("People", ", ".join(row["people"])),
+            ),
             source_url=row["url"],
             occurred_at=row["source_updated_at"],
             facts={
                 "stage": row["stage"],
                 "amount": row["amount"],
                 "currency": row["currency"],
+                "probability": row["probability"],
+                "expected_close_date": row["expected_close_date"],
                 "account": row["account_name"],
             },
         )
@@ -78,7 +93,28 @@ def people(tx: Tx, project_id: UUID, changed: list[Row]) -> dict[str, int]:
         if not row["inserted"] and row["who_changed"]
     ]
     events.record(tx, project_id, happened)
-    return {}
+    ids = [row["id"] for row in changed]
+    rows: list[Row] = sql.person_texts(tx, project_id=project_id, ids=ids)
+    found = [
+        Document(
+            id=row["id"],
+            source_type="attio_person",
+            title=" · ".join(part for part in (row["full_name"], row["account_name"]) if part)
+            or "–",
+            body=_lines(
+                None,
+                ("Role", row["role"]),
+                ("Company", row["account_name"]),
+                ("Email", ", ".join(row["emails"])),
+                ("Phone", ", ".join(row["phones"])),
+            ),
+            source_url=row["url"],
+            occurred_at=row["source_updated_at"],
+            facts={"role": row["role"], "account": row["account_name"], "email": row["email"]},
+        )
+        for row in rows
+    ]
+    return _store(tx, project_id, "attio_person", ids, found)
 
 
 def notes(tx: Tx, project_id: UUID, changed: list[Row]) -> dict[str, int]:
@@ -140,6 +176,12 @@ def forget(tx: Tx, project_id: UUID, table: str, ids: list[str]) -> None:
     """Rows that are gone cannot be found any more."""
     if table in SOURCE_TYPES:
         documents.remove(tx, project_id, SOURCE_TYPES[table], ids)
+
+
+def _lines(text: str | None, *facts: tuple[str, object]) -> str:
+    """A record as it can be read: its text, then what is known of it, a line each."""
+    known = [f"{name}: {value}" for name, value in facts if value]
+    return "\n".join([text, *known] if text else known)
 
 
 def _deal_events(row: Row) -> list[Event]:

@@ -168,17 +168,29 @@ def _document(row: Row) -> Document:
         id=row["id"],
         source_type=SOURCE_TYPE,
         title=f"{row['identifier']} {row['title']}".strip(),
-        body="\n\n".join(part for part in (row["description"], *said) if part),
+        body="\n\n".join(part for part in (_standing(row), row["description"], *said) if part),
         author=row["creator_name"],
         source_url=row["url"],
         occurred_at=row["source_updated_at"],
         facts={
             "identifier": row["identifier"],
             "state": row["state"],
-            "assignee": row["assignee_name"],
+            "priority": row["priority"],
+            "assignee_name": row["assignee_name"],
             "due_date": row["due_date"],
         },
     )
+
+
+def _standing(row: Row) -> str:
+    """Where an issue stands, in a line."""
+    facts = (
+        ("State", row["state"]),
+        ("Assignee", row["assignee_name"]),
+        ("Due", row["due_date"]),
+        ("Labels", ", ".join(row["labels"])),
+    )
+    return ". ".join(f"{name}: {value}" for name, value in facts if value)
 
 
 def sweep(

@@ -1,15 +1,16 @@
 """The ways to find something: by meaning (vectors) and by words. Each leg stands alone, has its own
-connection and deadline, and may fail without the others."""
+connection and time limit, and may fail without the others."""
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from array import array
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -26,12 +27,15 @@ log = structlog.get_logger(__name__)
 sql = statements("retrieval")
 
 MATCHES_PER_WORD = 300
+RARE = 20  # a word with fewer matches is also looked for inside longer words
+CANDIDATES = 80
+NEIGHBOURS = 2  # messages before and after one that was found
 VECTORS_KEPT = 2000  # question vectors remembered by a process
 
 
 @dataclass(frozen=True)
 class Query:
-    """A checked question. `sources` None means all of them."""
+    """A checked question. `sources` are source types; None means all of them."""
 
     project_id: UUID
     text: str
@@ -42,6 +46,10 @@ class Query:
     before: datetime | None = None
     mode: str = "hybrid"
     include_private: bool = False
+
+    @property
+    def source_list(self) -> list[str] | None:
+        return None if self.sources is None else sorted(self.sources)
 
 
 @dataclass
@@ -79,84 +87,143 @@ _remembered = Remembered(VECTORS_KEPT)
 _models: dict[tuple[str, str], int] = {}  # by database and encoder
 
 
-def by_meaning(query: Query, wanted: int, ready_chunks: int, settings: Settings) -> Found:
+@dataclass(frozen=True)
+class Direction:
+    """Where the question points: its vector, as pgvector reads it, and the model it belongs to."""
+
+    vector: str
+    model_id: int
+    dimensions: int
+
+
+def direction_of(text: str, settings: Settings) -> Direction:
+    """The question's vector. Raises ProviderError."""
+    encoder = provider(settings)
+    model = (db.url, encoder.identity)
+    if model not in _models:
+        _models[model] = model_number(encoder)
+    vector = _remembered.get(encoder.identity, text)
+    if vector is None:
+        vector = encoder.embed_query(text)
+        _remembered.put(encoder.identity, text, vector)
+    return Direction(as_text(vector), _models[model], encoder.dimensions)
+
+
+def by_meaning(
+    query: Query, towards: Direction, wanted: int, ready_chunks: int, settings: Settings
+) -> Found:
     """The nearest chunks with their cosine distance, nearest first."""
-    try:
-        encoder = provider(settings)
-        model = (db.url, encoder.identity)
-        if model not in _models:
-            _models[model] = model_number(encoder)
-        vector = _remembered.get(encoder.identity, query.text)
-        if vector is None:
-            vector = encoder.embed_query(query.text)
-            _remembered.put(encoder.identity, query.text, vector)
-        with db.transaction() as tx:
-            sql.set_leg_timeout(tx, milliseconds=str(settings.search_leg_timeout_ms))
-            rows = sql.nearest_chunks(
-                tx,
-                project_id=query.project_id,
-                model_id=_models[model],
-                dimensions=encoder.dimensions,
-                vector=as_text(vector),
-                wanted=wanted,
-                exact=ready_chunks < settings.search_exact_below,
-                ef_search=settings.search_hnsw_ef_search,
-                sources=None,
-                since=query.since,
-                before=query.before,
-            )
-        return Found(rows)
-    except ProviderError as error:
-        return _dropped("vector", f"embedding provider: {error.kind}")
-    except (psycopg.errors.QueryCanceled, Unavailable) as error:
-        return _dropped("vector", type(error).__name__)
+    return _search(
+        "vector",
+        sql.nearest_chunks,
+        settings,
+        project_id=query.project_id,
+        model_id=towards.model_id,
+        dimensions=towards.dimensions,
+        vector=towards.vector,
+        wanted=wanted,
+        exact=ready_chunks < settings.search_exact_below,
+        ef_search=settings.search_hnsw_ef_search,
+        sources=query.source_list,
+        since=query.since,
+        before=query.before,
+    )
 
 
 def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
-    """Messages that contain words of the question, with which ones and how rare each is."""
-    if not words:
-        return Found()
+    """Sources that contain words of the question, with which ones and how rare each is."""
+    return _search(
+        "keyword",
+        sql.sources_with_words,
+        settings,
+        project_id=query.project_id,
+        sources=query.source_list,
+        since=query.since,
+        before=query.before,
+        private=query.include_private,
+        per_word=MATCHES_PER_WORD,
+        rare=RARE,
+        most=CANDIDATES,
+        **as_parameters(words),
+    )
+
+
+def look_closer(
+    query: Query, towards: Direction | None, words: list[Word], counts: list[int],
+    refs: list[tuple[str, str]], settings: Settings,
+) -> Found:  # fmt: skip
+    """The sources named by (type, key), each message with its neighbours, with what ranking asks for.
+
+    `counts` tells how often each word was found: only rare ones are looked for inside longer words.
+    """
+    messages = [key for kind, key in refs if kind == "chatwoot_message"]
+    others = [key for kind, key in refs if kind != "chatwoot_message"]
+    return _search(
+        "evidence",
+        sql.look_closer,
+        settings,
+        project_id=query.project_id,
+        message_ids=messages,
+        document_ids=others,
+        vector=towards.vector if towards else None,
+        model_id=towards.model_id if towards else None,
+        private=query.include_private,
+        neighbours=NEIGHBOURS,
+        **as_parameters(words, [count < RARE for count in counts]),
+    )
+
+
+def as_parameters(words: list[Word], in_parts: list[bool] | None = None) -> dict[str, list[Any]]:
+    """Words as the statements take them: arrays, with the number of the word that each entry is of.
+    `in_parts` says which words are also looked for inside longer ones; without it all are."""
+    numbered = list(enumerate(words, 1))
+    parts = [
+        (n, pattern)
+        for (n, word), wanted in zip(numbered, in_parts or [True] * len(words), strict=True)
+        for pattern in word.part_patterns
+        if wanted
+    ]
+    return {
+        "numbers": [n for n, word in numbered for _ in word.forms],
+        "forms": [form for word in words for form in word.forms],
+        "exact_numbers": [n for n, word in numbered if word.pattern],
+        "exact_patterns": [word.pattern for word in words if word.pattern],
+        "part_numbers": [n for n, _ in parts],
+        "part_patterns": [pattern for _, pattern in parts],
+    }
+
+
+def _search(
+    leg: str, statement: Callable[..., list[Row]], settings: Settings, **parameters: Any
+) -> Found:
     try:
         with db.transaction() as tx:
             sql.set_leg_timeout(tx, milliseconds=str(settings.search_leg_timeout_ms))
-            rows = sql.messages_with_words(
-                tx,
-                project_id=query.project_id,
-                numbers=[n for n, word in enumerate(words, 1) for _ in word.forms],
-                forms=[form for word in words for form in word.forms],
-                exact_numbers=[n for n, word in enumerate(words, 1) if word.pattern],
-                exact_patterns=[word.pattern for word in words if word.pattern],
-                per_word=MATCHES_PER_WORD,
-                since=query.since,
-                before=query.before,
-                most=max(4 * query.source_limit, 50),
-            )
-        return Found(rows)
+            return Found(statement(tx, **parameters))
     except (psycopg.errors.QueryCanceled, Unavailable) as error:
-        return _dropped("keyword", type(error).__name__)
+        return dropped(leg, type(error).__name__)
 
 
-def _dropped(leg: str, reason: str) -> Found:
+def dropped(leg: str, reason: str) -> Found:
+    """What is told of a leg that was left out."""
     metrics.DEGRADED_ANSWERS.labels(leg).inc()
     log.warning("leg_dropped", leg=leg, reason=reason)
     return Found(warning=f"{leg} search was left out ({reason})")
 
 
-def rarity(matches: int, everything: int) -> float:
-    """How much a word tells: the logarithm of how few have it (inverse document frequency)."""
-    return math.log(1 + max(everything, 1) / max(matches, 1))
+def without_direction(error: ProviderError) -> Found:
+    return dropped("vector", f"embedding provider: {error.kind}")
 
 
 class Side:
     """A leg that runs beside the caller: a greenlet under gevent, a thread elsewhere."""
 
-    def __init__(self, leg: object, *arguments: object) -> None:
+    def __init__(self, leg: Callable[..., Found], *arguments: object) -> None:
         self._found: Found | None = None
         self._thread = threading.Thread(target=self._run, args=(leg, arguments), daemon=True)
         self._thread.start()
 
-    def _run(self, leg: object, arguments: tuple[object, ...]) -> None:
-        assert callable(leg)
+    def _run(self, leg: Callable[..., Found], arguments: tuple[object, ...]) -> None:
         try:
             self._found = leg(*arguments)
         except Exception as error:

@@ -1,49 +1,50 @@
 """One scoring pass over what all legs found.
 
 Each leg's score is normalised to 0..1 and they are added, not their ranks: a leg that found nothing
-costs nothing, and a weak one cannot drown a strong one. Several chunks of a message are one item.
+costs nothing, and a weak one cannot drown a strong one. Then a message is weighed where it stands: a
+reply gains from the message it answers, a message that only asks loses. The settings SEARCH_WEIGHT_*
+say how much of each; `flask rag eval --compare` shows what a change does.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from app.db import Row
-from app.rag.retrieval.legs import rarity
-from app.rag.retrieval.words import Word, fold
+from app.rag.retrieval.cues import asked_for, asking, ends_asking, tells
+from app.rag.retrieval.passages import best_passage
+from app.rag.retrieval.words import Word
 from config.settings import Settings
 
+MESSAGE = "chatwoot_message"
 AUTHORITY = {
-    "chatwoot_message": 1.0,
-    "rag_chunk": 0.85,
-    "linear_issue": 0.7,
-    "attio_opportunity": 0.5,
+    MESSAGE: 1.0,
+    "linear_issue": 0.9,
+    "attio_opportunity": 0.8,
+    "attio_note": 0.8,
+    "attio_account": 0.6,
+    "attio_person": 0.6,
 }
 LEAST_AUTHORITY = 0.3
-# Chosen on the golden questions: the words' score beside the vectors', and how much a message gains
-# from its conversation when that speaks of the question in several places.
-WORDS_WEIGHT = 0.7
-CONVERSATION_WEIGHT = 0.3
-# A message that only asks is rarely the answer to who asks the same.
-QUESTION_FACTOR = 0.85
-SNIPPET = 500
+ANSWERS_WITHIN = 3  # messages after a message that may be the answer to it
+FADING = 0.6  # with each message between them
 
 
 @dataclass
 class Item:
-    """A source that may answer: a message, later an issue or a deal."""
+    """A source that may answer."""
 
     source_type: str
     source_pk: str
     row: Row
     similarity: float = 0.0
     words: float = 0.0
+    own: float = 0.0  # similarity and words together, before its place is weighed
     matched_by: list[str] = field(default_factory=list)
     passage: str = ""
-    distance: float | None = None
-    chunk_index: int | None = None
+    chunk: Row | None = None  # the nearest one, when the vectors found it
     relevance: float = 0.0
     score: float = 0.0
     breakdown: dict[str, float] = field(default_factory=dict)
@@ -53,69 +54,131 @@ class Item:
         moment: datetime | None = self.row["created_at"]
         return moment
 
+    @property
+    def chunk_index(self) -> int | None:
+        return self.chunk["chunk_index"] if self.chunk else None
+
+    @property
+    def distance(self) -> float | None:
+        found: float | None = self.row["distance"]
+        return found
+
+    @property
+    def conversation(self) -> str | None:
+        found: str | None = self.row["conversation_global_id"]
+        return found
+
+
+def worth_a_look(
+    near: list[Row], worded: list[Row], everything: int, settings: Settings, most: int
+) -> list[tuple[str, str]]:
+    """The `most` sources (type, key) with the best sum of both legs' scores."""
+    scores: dict[tuple[str, str], float] = {}
+    for row in near:
+        ref = (row["source_type"], row["source_pk"])
+        scores[ref] = max(scores.get(ref, 0.0), 1.0 - row["distance"])
+    for row in worded:
+        ref = (row["source_type"], row["source_pk"])
+        share = share_of(row["hits"], worded[0]["word_matches"], everything, settings)
+        scores[ref] = scores.get(ref, 0.0) + settings.search_weight_words * share
+    return sorted(scores, key=lambda ref: (-scores[ref], ref))[:most]
+
 
 def rank(
-    near: list[Row], worded: list[Row], words: list[Word], everything: int, settings: Settings
-) -> list[Item]:
-    """All items above the threshold, best first; ties by date and then by id."""
-    items: dict[str, Item] = {}
-    for row in near:
-        item = items.setdefault(row["source_pk"], Item(row["source_type"], row["source_pk"], row))
-        similarity = max(0.0, 1.0 - row["distance"])
-        if similarity > item.similarity:
-            item.similarity = similarity
-            item.passage, item.distance = row["text"], row["distance"]
-            item.chunk_index = row["chunk_index"]
-        _mark(item, "vector")
-    for row, share in _shares(worded, words, everything):
-        item = items.setdefault(row["source_pk"], Item(row["source_type"], row["source_pk"], row))
-        item.words = share
-        if not item.passage:
-            item.passage = best_passage(row["content"] or "", words)
-        _mark(item, "keyword")
-    _relate(list(items.values()))
-    kept = [i for i in items.values() if i.relevance >= settings.search_min_relevance]
+    question: str, rows: list[Row], near: list[Row], counts: list[int], everything: int, settings: Settings
+) -> list[Item]:  # fmt: skip
+    """All sources above the threshold, best first; ties by date and then by key.
+
+    `rows` are what `look_closer` answers, `counts` how often each word was found.
+    """
+    chunks = {(r["source_type"], r["source_pk"]): r for r in reversed(near)}
+    items = [_item(row, chunks, counts, everything, settings) for row in rows]
+    _weigh_places(items, question, settings)
+    kept = [item for item in items if item.relevance >= settings.search_min_relevance]
     for item in kept:
         _score(item, settings)
     kept.sort(key=lambda item: (-item.score, -_seconds(item.occurred_at), item.source_pk))
     return kept
 
 
-def _mark(item: Item, leg: str) -> None:
-    if leg not in item.matched_by:
-        item.matched_by.append(leg)
+def _item(
+    row: Row, chunks: dict[tuple[str, str], Row], counts: list[int], everything: int, settings: Settings
+) -> Item:  # fmt: skip
+    item = Item(row["source_type"], row["source_pk"], row)
+    item.similarity = max(0.0, 1.0 - row["distance"]) if row["distance"] is not None else 0.0
+    if counts and row["hits"]:
+        item.words = share_of(row["hits"], counts, everything, settings)
+    item.own = item.similarity + settings.search_weight_words * item.words
+    item.chunk = chunks.get((item.source_type, item.source_pk))
+    if item.chunk is not None:
+        item.matched_by.append("vector")
+    if item.words:
+        item.matched_by.append("keyword")
+    return item
 
 
-def _shares(rows: list[Row], words: list[Word], everything: int) -> list[tuple[Row, float]]:
-    """For each row the share of the question's words that it has, each word weighed by its rarity.
+def passage_of(item: Item, words: list[Word]) -> str:
+    """The part of a source that is shown: where the question's words stand, or the nearest chunk."""
+    text = item.row["body"] or item.row["title"] or ""
+    # A window holds more than its first message; of a long text the chunk is what was near.
+    if item.chunk is not None and (len(text) < len(item.chunk["text"]) or not item.words):
+        return str(item.chunk["text"])
+    return best_passage(text, words)
 
-    A word that nobody ever wrote counts for half in what is missing: with many of those, the question
-    is about something else.
+
+def share_of(hits: list[float], counts: list[int], everything: int, settings: Settings) -> float:
+    """The share of the question's words that a source has, 0 to 1, each weighed by its rarity.
+
+    A word that nobody ever wrote counts for less: with many of those, the question is about something
+    else, and that is told by `coverage` for the whole answer.
     """
-    if not rows:
-        return []
-    counts = rows[0]["word_matches"]
-    weights = [rarity(matches, everything) * (1.0 if matches else 0.5) for matches in counts]
-    total = sum(weights)
-    return [
-        (row, sum(w for w, hit in zip(weights, row["hits"], strict=True) if hit) / total)
-        for row in rows
-    ]
+    unknown = settings.search_weight_unknown_word
+    worth = [rarity(count, everything) * (1.0 if count else unknown) for count in counts]
+    whole = sum(worth)
+    return sum(w * hit for w, hit in zip(worth, hits, strict=True)) / whole if whole else 0.0
 
 
-def _relate(items: list[Item]) -> None:
-    """Relevance: both legs' scores added, and a part of what the conversation's best messages have."""
-    best: dict[str, list[float]] = {}
+def rarity(matches: int, everything: int) -> float:
+    """How much a word tells: the logarithm of how few have it (inverse document frequency)."""
+    return math.log(1 + max(everything, 1) / max(matches, 1))
+
+
+def _weigh_places(items: list[Item], question: str, settings: Settings) -> None:
+    """Relevance: what the item has itself, and what its place in the conversation adds or takes."""
+    kinds = asked_for(question)
+    talks: dict[str, list[Item]] = {}
     for item in items:
-        item.relevance = item.similarity + WORDS_WEIGHT * item.words
-        best.setdefault(item.row["conversation_global_id"], []).append(item.relevance)
-    around = {key: sum(sorted(found)[-3:]) / 3 for key, found in best.items()}
-    whole = (1 + WORDS_WEIGHT) * (1 + CONVERSATION_WEIGHT)
+        if item.conversation:
+            talks.setdefault(item.conversation, []).append(item)
     for item in items:
-        nearby = around[item.row["conversation_global_id"]]
-        found = (item.relevance + CONVERSATION_WEIGHT * nearby) / whole
-        only_asks = (item.row["content"] or "").rstrip().endswith("?")
-        item.relevance = min(1.0, found * (QUESTION_FACTOR if only_asks else 1.0))
+        text = item.row["body"] or ""
+        fits = item.own + settings.search_weight_length * min(1.0, len(text) / 400) * bool(item.own)
+        if item.conversation:
+            talk = talks[item.conversation]
+            best = sorted((other.own for other in talk), reverse=True)[:3]
+            replied = _replied_to(item, talk)
+            fits += (
+                settings.search_weight_conversation * sum(best) / 3
+                + settings.search_weight_reply * replied
+            )
+            if replied and not item.matched_by:
+                item.matched_by.append("conversation")
+            fits *= 1.0 - settings.search_weight_asking * asking(text)
+            fits *= settings.search_weight_ends_asking if ends_asking(text) else 1.0
+        fits *= 1.0 + settings.search_weight_kind * tells(text, kinds)
+        # From open-ended to 0..1: the first half stands for a fit of 0.5, and so on.
+        item.relevance = 1.0 - 2.0 ** (-2.0 * fits)
+
+
+def _replied_to(item: Item, talk: list[Item]) -> float:
+    """How well the best of the messages fits that this one may answer: others' messages just before it."""
+    place = talk.index(item)
+    best, fading = 0.0, 1.0
+    for before in reversed(talk[max(0, place - ANSWERS_WITHIN) : place]):
+        if before.row["author"] != item.row["author"]:
+            best = max(best, before.own * fading)
+        fading *= FADING
+    return best
 
 
 def _score(item: Item, settings: Settings) -> None:
@@ -125,6 +188,8 @@ def _score(item: Item, settings: Settings) -> None:
         "semantic": round(item.relevance, 4),
         "recency": round(recency, 4),
         "authority": round(authority, 4),
+        "similarity": round(item.similarity, 4),
+        "words": round(item.words, 4),
     }
     item.score = round(
         settings.search_weight_semantic * item.relevance
@@ -144,56 +209,3 @@ def recency_of(moment: datetime | None, half_life_days: float) -> float:
 
 def _seconds(moment: datetime | None) -> float:
     return moment.timestamp() if moment else 0.0
-
-
-def best_passage(text: str, words: list[Word]) -> str:
-    """The stretch of a long text in which most words of the question stand."""
-    if len(text) <= SNIPPET:
-        return text
-    folded = fold(text)
-    places = sorted(
-        place
-        for word in words
-        for stem in word.stems
-        for place in _places(folded, stem)
-        if place < len(text)
-    )
-    if not places:
-        return text[:SNIPPET]
-    best = max(places, key=lambda start: sum(start <= p < start + SNIPPET - 80 for p in places))
-    start = max(0, best - 80)
-    return text[start : start + SNIPPET].strip()
-
-
-def _places(text: str, stem: str) -> list[int]:
-    found: list[int] = []
-    start = text.find(stem)
-    while start >= 0 and len(found) < 20:
-        found.append(start)
-        start = text.find(stem, start + 1)
-    return found
-
-
-def as_evidence(item: Item) -> dict[str, Any]:
-    """An item as the answer lists it."""
-    row = item.row
-    return {
-        "source_type": item.source_type,
-        "source_pk": item.source_pk,
-        "source_ref": str(row["message_id"]),
-        "source_url": row["source_url"],
-        "title": None,
-        "snippet": item.passage[:SNIPPET],
-        "created_at": item.occurred_at,
-        "metadata": {
-            "sender_type": row["sender_type"],
-            "sender_name": row["sender_name"],
-            "conversation_global_id": row["conversation_global_id"],
-            "contact_global_id": row["contact_global_id"],
-            "distance": item.distance,
-            "chunk_index": item.chunk_index,
-        },
-        "matched_by": item.matched_by,
-        "_score": item.score,
-        "_scoreBreakdown": item.breakdown,
-    }

@@ -13,6 +13,7 @@ from snowballstemmer import stemmer
 GLOSSARY = Path(__file__).with_name("glossary.txt")
 MOST_WORDS = 8
 SHORTEST = 3
+SHORTEST_PART = 5
 WORD = re.compile(r"[^\W_]+(?:[_\-.][^\W_]+)*")
 CYRILLIC = re.compile("[а-я]")
 _russian = stemmer("russian")
@@ -60,8 +61,19 @@ class Word:
         too short for a trigram would be looked for in every row; full text has it as it is."""
         if self.text.isalpha() or len(self.text) < 3:
             return None
-        escaped = self.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        return f"%{escaped}%"
+        return f"%{escaped(self.text)}%"
+
+    @property
+    def part_patterns(self) -> tuple[str, ...]:
+        """How to find it inside longer words: оплат in предоплата. Too short a stem stands everywhere."""
+        return tuple(
+            f"%{escaped(s)}%" for s in self.stems if len(s) >= SHORTEST_PART and s.isalpha()
+        )
+
+
+def escaped(text: str) -> str:
+    """Text that means only itself in a LIKE pattern."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def fold(text: str) -> str:
