@@ -8,7 +8,7 @@ SELECT p.data_version,
                    AND c.name IN ('messages', 'issues', 'attio_opportunities', 'attio_accounts', 'attio_people')), 0)::bigint AS sources
 FROM projects p WHERE p.id = :project_id;
 
--- name: set_leg_timeout(milliseconds)$
+-- name: set_leg_timeout(milliseconds)!
 SELECT set_config('statement_timeout', :milliseconds, true);
 
 -- name: nearest_chunks(project_id, model_id, dimensions, vector, wanted, exact, ef_search, sources, since, before)

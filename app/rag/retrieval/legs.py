@@ -196,7 +196,8 @@ def _search(
     leg: str, statement: Callable[..., list[Row]], settings: Settings, **parameters: Any
 ) -> Found:
     try:
-        with db.transaction() as tx:
+        # In a pipeline the time limit, the search and the end travel together, as one round trip.
+        with db.connection() as tx, tx.pipeline(), tx.transaction():
             sql.set_leg_timeout(tx, milliseconds=str(settings.search_leg_timeout_ms))
             return Found(statement(tx, **parameters))
     except (psycopg.errors.QueryCanceled, Unavailable) as error:
