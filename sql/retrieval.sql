@@ -178,3 +178,13 @@ FROM lightrag_query_runs r WHERE r.project_id = :project_id AND r.id = :run_id
 ON CONFLICT (project_id, query_run_id, user_id) DO UPDATE
     SET rating = excluded.rating, comment = excluded.comment, updated_at = now()
 RETURNING id::text, query_run_id::text, rating, comment, created_at;
+
+-- name: liked_answers(project_id, days)
+-- Questions whose answers people called good, with the first sources of the evidence: those were read.
+SELECT r.id, r.query_text,
+       (SELECT jsonb_agg(e ORDER BY n) FROM jsonb_array_elements(r.evidence) WITH ORDINALITY AS listed(e, n) WHERE n <= 3) AS cited
+FROM lightrag_query_runs r
+WHERE r.project_id = :project_id AND r.created_at > now() - make_interval(days => :days)
+  AND jsonb_array_length(r.evidence) > 0
+  AND (SELECT sum(f.rating) FROM lightrag_feedback f WHERE f.project_id = r.project_id AND f.query_run_id = r.id) > 0
+ORDER BY r.id;
