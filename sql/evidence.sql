@@ -21,9 +21,9 @@ ON CONFLICT (project_id, source_table, source_pk) DO UPDATE SET
     message_global_id = coalesce(excluded.message_global_id, e.message_global_id),
     contact_global_id = coalesce(excluded.contact_global_id, e.contact_global_id), updated_at = now();
 
--- name: find(project_id, private, text, pattern, source_type, source_table, since, before, after_rank, after_at, after_id, most)
+-- name: find(project_id, private, text, pattern, exactly, source_type, source_table, since, before, after_rank, after_at, after_id, most)
 -- By words (web style: quotes, minus, or), the best match first; when none has them, by likeness: ids,
--- parts of them, mistypings. What was said in a message goes with the message: deleted ones never.
+-- parts of them, mistypings (`exactly`: never). What was said in a message goes with it when it is deleted.
 WITH asked AS MATERIALIZED (
     -- A question of nothing but stop words is looked for as it is.
     SELECT CASE WHEN numnode(stems) > 0 THEN stems ELSE plain END AS query
@@ -44,7 +44,7 @@ WITH asked AS MATERIALIZED (
     SELECT f.id, f.created_at,
            CASE WHEN f.search_text LIKE :pattern::text THEN 1000 ELSE round(1000 * word_similarity(:text::text, f.search_text))::int END AS rank
     FROM fitting f
-    WHERE NOT EXISTS (SELECT FROM worded) AND (f.search_text LIKE :pattern::text OR :text::text <%% f.search_text)
+    WHERE NOT :exactly AND NOT EXISTS (SELECT FROM worded) AND (f.search_text LIKE :pattern::text OR :text::text <%% f.search_text)
 ), page AS (
     SELECT * FROM (SELECT * FROM worded UNION ALL SELECT * FROM alike) found
     WHERE :after_id::uuid IS NULL OR (rank, created_at, id) < (:after_rank::int, :after_at::timestamptz, :after_id::uuid)

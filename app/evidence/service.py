@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from app.web.inputs import period
 from app.web.responses import dump_json
 
 sql = statements("evidence")
+
+# Who quotes or excludes means it: what is only alike is no answer then.
+OPERATORS = re.compile(r'"|(^|\s)-\S')
 
 
 def keep(tx: Connection, project_id: UUID, refs: list[EvidenceRef]) -> None:
@@ -52,6 +56,7 @@ def find(project_id: UUID, query: dict[str, Any], caller: Identity) -> tuple[lis
             private=caller.may("messages.read_private"),
             text=fold(query["q"]),
             pattern=containing(query["q"]),
+            exactly=OPERATORS.search(query["q"]) is not None,
             source_type=query["source_type"].lower() if query["source_type"] else None,
             source_table=query["source_table"],
             since=since,

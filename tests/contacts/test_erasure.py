@@ -50,7 +50,7 @@ def traces(database_url: str, *secrets: str) -> dict[str, int]:
     found = {}
     with psycopg.connect(database_url) as connection:
         tables = connection.execute(
-            "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition "
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
             "AND relnamespace = 'public'::regnamespace"
         ).fetchall()
         for (table,) in tables:
