@@ -21,6 +21,17 @@ BEGIN
     RETURN marked;
 END $_$;
 
+CREATE FUNCTION attio_matched(raw regclass, project uuid, workspace text, named text[], list text, OUT stored bigint, OUT matched bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'SELECT count(*), count(u.id) FROM %s r LEFT JOIN unnest($3) u(id) ON u.id = r.external_id
+         WHERE r.project_id = $1 AND r.workspace_id = $2 AND r.deleted_at IS NULL %s',
+        raw, CASE WHEN list IS NULL THEN '' ELSE format('AND r.list_slug = %L', list) END)
+    INTO stored, matched USING project, workspace, named;
+END $_$;
+
 CREATE FUNCTION attio_row_ids(raw regclass, project uuid, workspace text, externals text[]) RETURNS text[]
     LANGUAGE plpgsql
     AS $_$
@@ -479,6 +490,8 @@ CREATE TABLE connector_connections (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     webhook_previous_until timestamp with time zone,
     webhook_require_signature boolean DEFAULT true NOT NULL,
+    webhook_applied_at timestamp with time zone,
+    webhook_given_up_at timestamp with time zone,
     CONSTRAINT connector_connections_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'loops'::text]))),
     CONSTRAINT connector_connections_health_check CHECK ((health = ANY (ARRAY['ok'::text, 'degraded'::text, 'needs_attention'::text])))
 );
@@ -1344,6 +1357,36 @@ CREATE TABLE suppressions (
     CONSTRAINT suppressions_value_check CHECK ((length(value) <= 500))
 );
 
+CREATE TABLE sync_reconciliation_metrics (
+    project_id uuid NOT NULL,
+    id bigint NOT NULL,
+    run_id uuid NOT NULL,
+    connector text NOT NULL,
+    source text NOT NULL,
+    completeness_pct numeric(6,2) NOT NULL,
+    duplicate_count bigint NOT NULL,
+    missing_count bigint NOT NULL,
+    total_count bigint NOT NULL,
+    below_threshold boolean NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    captured_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sync_reconciliation_metrics_completeness_pct_check CHECK (((completeness_pct >= (0)::numeric) AND (completeness_pct <= (100)::numeric))),
+    CONSTRAINT sync_reconciliation_metrics_connector_check CHECK ((connector = ANY (ARRAY['chatwoot'::text, 'linear'::text, 'attio'::text, 'portfolio'::text]))),
+    CONSTRAINT sync_reconciliation_metrics_duplicate_count_check CHECK ((duplicate_count >= 0)),
+    CONSTRAINT sync_reconciliation_metrics_missing_count_check CHECK ((missing_count >= 0)),
+    CONSTRAINT sync_reconciliation_metrics_source_check CHECK ((source = ANY (ARRAY['manual'::text, 'sync_cycle'::text, 'daily_job'::text, 'scheduler'::text]))),
+    CONSTRAINT sync_reconciliation_metrics_total_count_check CHECK ((total_count >= 0))
+);
+
+ALTER TABLE sync_reconciliation_metrics ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sync_reconciliation_metrics_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE webhook_deliveries (
     project_id uuid NOT NULL,
     id bigint NOT NULL,
@@ -1384,6 +1427,21 @@ ALTER TABLE webhook_deliveries ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW webhook_health AS
+ SELECT c.project_id,
+    c.id AS connection_id,
+    ((c.webhook_token_hash IS NOT NULL) AND ((c.webhook_secret_enc IS NOT NULL) OR (NOT c.webhook_require_signature))) AS has_door,
+    c.webhook_applied_at AS applied_at,
+    (EXTRACT(epoch FROM (now() - c.webhook_applied_at)))::double precision AS applied_seconds,
+    c.webhook_given_up_at AS given_up_at,
+    o.failed,
+    (EXTRACT(epoch FROM (now() - o.waiting_since)))::double precision AS waiting_seconds
+   FROM (connector_connections c
+     LEFT JOIN LATERAL ( SELECT count(*) FILTER (WHERE (d.status = 'failed'::text)) AS failed,
+            min(d.received_at) AS waiting_since
+           FROM webhook_deliveries d
+          WHERE ((d.project_id = c.project_id) AND (d.connection_id = c.id) AND (d.status = ANY (ARRAY['pending'::text, 'processing'::text, 'failed'::text])))) o ON (true));
 
 ALTER TABLE ONLY account_scopes
     ADD CONSTRAINT account_scopes_pkey PRIMARY KEY (id);
@@ -1658,6 +1716,12 @@ ALTER TABLE ONLY source_documents
 ALTER TABLE ONLY suppressions
     ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_scope_id, id);
 
+ALTER TABLE ONLY sync_reconciliation_metrics
+    ADD CONSTRAINT sync_reconciliation_metrics_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY sync_reconciliation_metrics
+    ADD CONSTRAINT sync_reconciliation_metrics_project_id_run_id_connector_key UNIQUE (project_id, run_id, connector);
+
 ALTER TABLE ONLY webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (project_id, id);
 
@@ -1813,6 +1877,10 @@ CREATE INDEX sessions_user ON sessions USING btree (user_id, last_seen_at DESC);
 CREATE INDEX source_documents_newest ON source_documents USING btree (project_id, source_type, occurred_at DESC NULLS LAST, id);
 
 CREATE UNIQUE INDEX suppressions_one ON suppressions USING btree (account_scope_id, kind, value_hash, channel) WHERE (revoked_at IS NULL);
+
+CREATE INDEX sync_reconciliation_age ON sync_reconciliation_metrics USING btree (captured_at);
+
+CREATE INDEX sync_reconciliation_newest ON sync_reconciliation_metrics USING btree (project_id, connector, captured_at DESC, id DESC);
 
 CREATE INDEX webhook_deliveries_bodies ON webhook_deliveries USING btree (received_at) WHERE (body IS NOT NULL);
 
@@ -2125,6 +2193,9 @@ ALTER TABLE ONLY suppressions
 
 ALTER TABLE ONLY suppressions
     ADD CONSTRAINT suppressions_created_by_fkey FOREIGN KEY (created_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY sync_reconciliation_metrics
+    ADD CONSTRAINT sync_reconciliation_metrics_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_project_id_connection_id_fkey FOREIGN KEY (project_id, connection_id) REFERENCES connector_connections(project_id, id) ON DELETE CASCADE;

@@ -12,6 +12,7 @@ from app.auth.routes import api as auth_api
 from app.auth.sessions import TokenSessionInterface, authenticate
 from app.cli import install as install_commands
 from app.connectors.loops.routes import api as loops_api
+from app.connectors.reconciliation.routes import api as reconciliation_api
 from app.connectors.routes import api as connectors_api
 from app.connectors.sync_routes import api as connector_syncs_api
 from app.connectors.webhooks.routes import api as webhooks_api
@@ -39,6 +40,7 @@ BLUEPRINTS = (
     connectors_api,
     webhooks_api,
     connector_syncs_api,
+    reconciliation_api,
     loops_api,
     rag_api,
     search_api,

@@ -192,6 +192,9 @@ class Settings:
     job_timeout_linear_sync_seconds: int | None = setting(
         None, "The same for linear_sync; unset: as above.", low=5, high=1800
     )
+    job_timeout_connectors_reconciliation_daily_seconds: int | None = setting(
+        None, "The same for connectors_reconciliation_daily; unset: as above.", low=5, high=1800
+    )
     job_timeout_loops_contacts_sync_seconds: int | None = setting(
         None, "The same for loops_contacts_sync; unset: as above.", low=5, high=1800
     )
@@ -299,6 +302,13 @@ class Settings:
     )
     connector_run_seconds: int = setting(240, "Time budget of one run.", low=5, high=1700)
     connector_max_retries: int = setting(5, "Attempts before a dead letter.", low=1, high=20)
+    connector_reconciliation_min_completeness_pct: float = setting(
+        95.0,
+        "Share of what a vendor has that must be here; less is told once in the audit log and as a live "
+        "event, and once when it is well again.",
+        low=0,
+        high=100,
+    )
     connector_retry_base_seconds: int = setting(30, "First delay after an error.", low=5, high=300)
     connector_connect_timeout_seconds: float = setting(
         5.0, "Connecting to a vendor.", low=0.1, high=60
@@ -347,6 +357,19 @@ class Settings:
     )
     webhook_max_attempts: int = setting(
         8, "Attempts to apply a delivery before it is a dead letter.", low=1, high=50
+    )
+    webhook_healthy_seconds: int = setting(
+        3600,
+        "Webhooks are healthy while a delivery was applied within this time and none is left behind.",
+        low=60,
+        high=86_400,
+    )
+    webhook_poll_seconds: int = setting(
+        3600,
+        "Longest pause between two polls of a connector with healthy webhooks; 0: polled as often as "
+        "without them.",
+        low=0,
+        high=86_400,
     )
 
     # --- Embeddings and search

@@ -224,13 +224,17 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
           AND e.status = 'dead_letter') AS dead_letters,
        (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = :project_id
           AND e.connector = k.connector AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid') AS failing_since,
-       c.id AS connection_id, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url
+       c.id AS connection_id, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url,
+       w.has_door, w.applied_at, w.applied_seconds, w.given_up_at, w.failed, w.waiting_seconds,
+       (SELECT j.cadence_seconds FROM scheduled_jobs j
+        WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle') AS cadence_seconds
 FROM (VALUES ('attio'), ('chatwoot'), ('linear')) AS k(connector)
 LEFT JOIN connector_sync_state s ON s.project_id = :project_id AND s.connector = k.connector
 LEFT JOIN LATERAL (
     SELECT * FROM connector_connections c
     WHERE c.project_id = :project_id AND c.connector = k.connector AND c.enabled
     ORDER BY c.created_at, c.id LIMIT 1) c ON true
+LEFT JOIN webhook_health w ON w.project_id = :project_id AND w.connection_id = c.id
 ORDER BY k.connector;
 
 -- name: insert_events(project_id, rows)!

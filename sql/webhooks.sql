@@ -81,6 +81,13 @@ UPDATE webhook_deliveries SET status = CASE WHEN attempts > 1 THEN 'failed' ELSE
        attempts = greatest(attempts - 1, 0), next_attempt_at = now()
 WHERE project_id = :project_id AND claim = :claim AND status = 'processing';
 
+-- name: note_health(project_id, applied, given_up)!
+-- Of which connections deliveries have been applied now, and of which some were given up.
+UPDATE connector_connections SET
+    webhook_applied_at = CASE WHEN id = ANY(:applied::uuid[]) THEN now() ELSE webhook_applied_at END,
+    webhook_given_up_at = CASE WHEN id = ANY(:given_up::uuid[]) THEN now() ELSE webhook_given_up_at END
+WHERE project_id = :project_id AND id = ANY(:applied::uuid[] || :given_up::uuid[]);
+
 -- name: seconds_until_due(project_id)$
 SELECT extract(epoch FROM min(next_attempt_at) - now())::float8 FROM webhook_deliveries
 WHERE project_id = :project_id AND status IN ('pending', 'failed');

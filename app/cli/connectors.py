@@ -70,7 +70,7 @@ def sync(project_id: UUID, wait: float) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def show_state(project_id: UUID, as_json: bool) -> None:
     """One line a connector: how it is and what happens next."""
-    states = state.connector_states(project_id)
+    states = state.connector_states(project_id, connections.settings())
     if as_json:
         click.echo(dump_json(states))
         return

@@ -73,7 +73,7 @@ class Changes(Input):
 @api.get("/connectors/state", permission="project.read")
 def connector_state(project_id: UUID) -> dict[str, Any]:
     """Which connector is behind, since when, why, and what happens next."""
-    return {"connectors": state.connector_states(project_id)}
+    return {"connectors": state.connector_states(project_id, connections.settings())}
 
 
 @api.get("/connectors/connections", permission="connectors.manage")

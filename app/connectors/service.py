@@ -15,6 +15,7 @@ from app.connectors.connections import Connection
 from app.connectors.engine import Outcome, SyncLock
 from app.connectors.errors import ConnectorError
 from app.connectors.vendors import VENDORS
+from app.connectors.webhooks.health import may_skip
 from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
 from app.scheduler.context import Handler, JobResult, RunContext, RunStopped
@@ -61,8 +62,9 @@ def run_sync_cycle(context: RunContext) -> JobResult:
     results: list[dict[str, Any]] = []
     pauses: list[float | None] = []  # of those that failed
     changed = False
+    current = _kept_current(context)
     for connector in VENDORS:
-        if not _ready(context.project_id, connector):
+        if connector in current or not _ready(context.project_id, connector):
             continue
         result = sync(context, connector)
         changed = changed or result.changed
@@ -95,6 +97,7 @@ def run_sync_cycle(context: RunContext) -> JobResult:
             "ok": len(results) - failures_count,
             "failed": failures_count,
             "results": results,
+            "kept_current_by_webhooks": current,
         },
         changed=changed,
         error_kind=next(
@@ -137,6 +140,15 @@ def run_error_retry(context: RunContext) -> JobResult:
         },
         changed=changed,
     )
+
+
+def _kept_current(context: RunContext) -> list[str]:
+    """Connectors that this cycle may leave out. Who asks for one by hand gets all of them."""
+    if context.trigger != "schedule":
+        return []
+    with db.connection() as connection:
+        rows: list[Row] = sql.states(connection, project_id=context.project_id)
+    return [row["connector"] for row in rows if may_skip(row, context.settings)]
 
 
 def _ready(project_id: UUID, connector: str) -> bool:

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.connectors.webhooks.health import health, next_poll
 from app.db import Row, db, statements
 from app.web.responses import iso
+from config.settings import Settings
 
 sql = statements("connectors")
 
@@ -25,14 +27,14 @@ REASONS = {
 }
 
 
-def connector_states(project_id: UUID) -> list[dict[str, Any]]:
+def connector_states(project_id: UUID, settings: Settings) -> list[dict[str, Any]]:
     """Every connector of the project, those that never ran included."""
     with db.connection() as connection:
         rows: list[Row] = sql.states(connection, project_id=project_id)
-    return [_state(row) for row in rows]
+    return [_state(row, settings) for row in rows]
 
 
-def _state(row: Row) -> dict[str, Any]:
+def _state(row: Row, settings: Settings) -> dict[str, Any]:
     connected = row["connection_id"] is not None
     lost = row["was_running"] and row["status"] == "failed"
     found = {
@@ -45,7 +47,8 @@ def _state(row: Row) -> dict[str, Any]:
     }  # fmt: skip
     if lost:
         found["last_error_kind"], found["last_error"] = "lease_expired", "the worker was lost"
-    found["next_run_at"] = row["next_run_at"] if connected else None
+    found["next_run_at"] = next_poll(row, settings) if connected else None
+    found["webhook_health"] = health(row, settings) if connected else None
     found["failing_since"] = row["failing_since"]
     found["connection"] = (
         {
@@ -78,6 +81,9 @@ def _message(state: dict[str, Any], connected: bool) -> str:
         return f"{name} is being read in parts; the rest follows {_at(state['next_run_at'])}."
     if state["status"] == "ok":
         last, following = _clock(state["last_success_at"]), _at(state["next_run_at"])
+        if state["webhook_health"]["polling"] == "stretched":
+            applied = _clock(state["webhook_health"]["last_applied_at"])
+            return f"{name} is kept current by its webhooks, the last at {applied}; next sync {following}."
         return f"{name} is current as of {last}; next sync {following}."
     reason = REASONS.get(
         str(state["last_error_kind"]), state["last_error"] or "the last sync failed"

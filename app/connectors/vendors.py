@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.connectors.attio import census as attio_census
 from app.connectors.attio import streams as attio
 from app.connectors.breaker import Breaker
+from app.connectors.census import Census, Patience
+from app.connectors.chatwoot import census as chatwoot_census
 from app.connectors.chatwoot import streams as chatwoot
 from app.connectors.connections import Connection
 from app.connectors.engine import Reader
+from app.connectors.linear import census as linear_census
 from app.connectors.linear import streams as linear
 from config.settings import Settings
 
@@ -20,13 +24,15 @@ class Vendor:
     """What the rest of the connectors must know of a vendor.
 
     `open` makes a reader; its third argument is the breaker that calls go through, its last raises when
-    the run must stop. `verify` asks the vendor who the token is. `shown` are the counts that a sync's
+    the run must stop. `census` lists what there is, through such a reader. `verify` asks the vendor who
+    the token is. `shown` are the counts that a sync's
     result always has, `processed` those that add up to the run's processed_count, `changes` those that
     mean that what builds on the data must run.
     """
 
     name: str
     open: Callable[[Connection, Settings, Breaker, Callable[[], None]], Reader]
+    census: Callable[[Any, Patience], Census]
     verify: Callable[[Connection, Settings], dict[str, Any]]
     shown: tuple[str, ...]
     processed: tuple[str, ...]
@@ -49,6 +55,7 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "chatwoot",
             open=chatwoot.ChatwootReader.open,
+            census=chatwoot_census.census,
             verify=chatwoot.verify,
             shown=(
                 "processed_conversations",
@@ -75,6 +82,7 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "linear",
             open=linear.LinearReader.open,
+            census=linear_census.census,
             verify=linear.verify,
             shown=(
                 "processed_issues",
@@ -104,6 +112,7 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "attio",
             open=attio.AttioReader.open,
+            census=attio_census.census,
             verify=attio.verify,
             shown=(
                 "touched_accounts",

@@ -106,6 +106,11 @@ class Retrieved:
     warnings: list[str]
     vectors_ran: bool
 
+    @property
+    def sufficient(self) -> bool:
+        """Whether there is enough here to answer from."""
+        return bool(self.items)
+
 
 def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     """What may answer the question, best first."""

@@ -35,6 +35,7 @@ CATALOGUE: dict[str, JobType] = {
     for job in (
         JobType("connectors_sync_cycle", 900, cascades=("embeddings_run",)),
         JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
+        JobType("connectors_reconciliation_daily", 86_400),
         _sync("chatwoot"),
         _sync("linear"),
         _sync("attio"),

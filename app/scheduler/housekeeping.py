@@ -12,6 +12,7 @@ log = structlog.get_logger(__name__)
 RUNS_KEPT_DAYS = 90
 WEBHOOK_BODIES_KEPT_DAYS = 7
 WEBHOOKS_KEPT_DAYS = 30
+RECONCILIATIONS_KEPT_DAYS = 400  # charts go back a year
 EVERY_SECONDS = 3600
 
 
@@ -35,6 +36,9 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
             "job_runs": scheduler.purge_runs(connection, days=RUNS_KEPT_DAYS),
             "webhook_bodies": webhooks.purge_bodies(connection, days=WEBHOOK_BODIES_KEPT_DAYS),
             "webhook_deliveries": webhooks.purge_deliveries(connection, days=WEBHOOKS_KEPT_DAYS),
+            "reconciliations": statements("reconciliation").purge(
+                connection, days=RECONCILIATIONS_KEPT_DAYS
+            ),
             "processes": scheduler.purge_processes(connection),
         }
     log.info("housekeeping", **deleted)

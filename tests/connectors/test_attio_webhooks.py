@@ -76,7 +76,10 @@ def test_a_deal_with_its_company_reaches_the_crm_without_a_sync(
     assert rows("SELECT title, stage, amount_estimate::text FROM crm_opportunities") == [
         ("Driver app", "proposal", "500.00")
     ]
-    assert rows("SELECT title FROM source_documents") == [("Driver app · Fleetline",)]
+    assert rows("SELECT title FROM source_documents ORDER BY title") == [
+        ("Driver app · Fleetline",),
+        ("Fleetline",),
+    ]
     assert rows("SELECT event_type FROM connector_events") == [("deal_created",)]
     assert attio.requests.count("/query$") == 0, "no list was asked for"
 
@@ -115,12 +118,15 @@ def test_people_notes_and_tasks_come_too(
     run = apply()
     assert run["result"]["done"] == 2 and run["result"]["touched_activities"] == 2
     assert rows("SELECT full_name FROM attio_people_raw") == [("Ольга Зимина",)]
-    assert rows("SELECT body FROM source_documents") == [("They asked for a quote by Friday.",)]
+    assert rows("SELECT body FROM source_documents ORDER BY source_type") == [
+        ("They asked for a quote by Friday.",),
+        ("Email: olga@fleetline.example",),
+    ]
     assert rows("SELECT content FROM attio_tasks_raw") == [("Send the quote",)]
     del workspace.notes[note["id"]["note_id"]], workspace.tasks[task["id"]["task_id"]]
     tell(note_event(workspace, note, "deleted"), task_event(workspace, task, "deleted"))
     assert apply()["result"]["deleted_activities"] == 2
-    assert rows("SELECT count(*) FROM source_documents") == [(0,)]
+    assert rows("SELECT source_type FROM source_documents") == [("attio_person",)]
     assert rows("SELECT content, deleted_at IS NULL FROM attio_notes_raw") == [(None, False)]
     assert rows("SELECT content, deleted_at IS NULL FROM attio_tasks_raw") == [(None, False)]
 
@@ -136,7 +142,7 @@ def test_a_deleted_deal_stays_in_the_crm_and_says_so(
     tell(record_event(workspace, "deals", deal, "deleted"))
     assert apply()["result"]["deleted_opportunities"] == 1
     assert rows("SELECT source_deleted_at IS NOT NULL FROM crm_opportunities") == [(True,)]
-    assert rows("SELECT count(*) FROM source_documents") == [(0,)]
+    assert rows("SELECT source_type FROM source_documents") == [("attio_account",)]
     tell(record_event(workspace, "deals", deal, "deleted"))
     assert apply()["result"]["changed"] is False, "told twice, it is not deleted twice"
 
@@ -157,7 +163,9 @@ def test_of_merged_records_one_remains(
     assert rows("SELECT name FROM crm_accounts WHERE source_deleted_at IS NOT NULL") == [
         ("Fleet Line Ltd",)
     ]
-    assert rows("SELECT body FROM source_documents") == [("Courier fleets in Riga",)]
+    assert rows("SELECT body FROM source_documents") == [
+        ("Courier fleets in Riga\nDomains: fleetline.example",)
+    ]
 
 
 def test_entries_of_the_lists_that_are_read(

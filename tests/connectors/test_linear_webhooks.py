@@ -150,7 +150,7 @@ def test_what_was_trashed_or_removed_is_found_no_more(
         (False, False, False),
     ]  # fmt: skip
     assert rows("SELECT title, body FROM source_documents") == [
-        (f"{kept['identifier']} Issue 2", "Text.")
+        (f"{kept['identifier']} Issue 2", "State: Todo\n\nText.")
     ]
     assert rows("SELECT count(*) FROM rag_chunks") == [(1,)]
     assert rows("SELECT event_type FROM connector_events WHERE event_type LIKE '%blocked'") == [

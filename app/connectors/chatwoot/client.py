@@ -59,14 +59,29 @@ class ChatwootClient:
 
     def conversations(self, page: int) -> list[Any]:
         """One page of 25 of every state and assignee, the most recently active first."""
-        found = self.http.get(
+        return _list(self._conversations(page, sort_by="last_activity_at_desc"))
+
+    def _conversations(self, page: int, **asked: Any) -> Any:
+        return self.http.get(
             f"{self._account}/conversations",
             status="all",
             assignee_type="all",
-            sort_by="last_activity_at_desc",
             page=page,
+            **asked,
         )
-        return _list(found)
+
+    def conversations_by_age(self, page: int) -> list[Any]:
+        """The same, the oldest first: nothing that happens meanwhile moves what is still to come,
+        except that something is deleted."""
+        return _list(self._conversations(page, sort_by="created_at_asc"))
+
+    def conversation_count(self, inboxes: set[int] | None = None) -> int:
+        """How many there are, of every state and assignee; of some inboxes or of the account."""
+        asked = [{}] if inboxes is None else [{"inbox_id": inbox} for inbox in sorted(inboxes)]
+        return sum(_count(self._conversations(1, **only), "all_count") for only in asked)
+
+    def contact_count(self) -> int:
+        return _count(self.http.get(f"{self._account}/contacts", page=1), "count")
 
     def conversation(self, number: int) -> dict[str, Any]:
         return _object(self.http.get(f"{self._account}/conversations/{number}"))
@@ -112,6 +127,17 @@ def _list(found: Any) -> list[Any]:
     if isinstance(found, dict):
         found = found.get("payload")
     return _bare_list(found)
+
+
+def _count(found: Any, name: str) -> int:
+    """A number of an answer's `meta`, which stands beside the list or above it."""
+    found = _object(found)
+    holder = found.get("data") if isinstance(found.get("data"), dict) else found
+    meta = holder.get("meta") if isinstance(holder, dict) else None
+    counted = meta.get(name) if isinstance(meta, dict) else None
+    if not isinstance(counted, int) or counted < 0:
+        raise ConnectorError("invalid_response", f"Chatwoot answered without {name}")
+    return counted
 
 
 def _bare_list(found: Any) -> list[Any]:

@@ -27,6 +27,7 @@ class ChatwootReader:
 
     def __init__(self, connection: Connection, client: ChatwootClient, settings: Settings) -> None:
         names = Names(connection.project_id, int(connection.external_account_id))
+        self.connection = connection
         self.client = client
         self.pages = settings.chatwoot_pages_limit
         self.records = settings.chatwoot_conversations_limit

@@ -27,6 +27,7 @@ class LinearReader:
     """An opened workspace: its streams, in the order in which their rows refer to each other."""
 
     def __init__(self, connection: Connection, client: LinearClient, settings: Settings) -> None:
+        self.connection = connection
         self.client = client
         self.pages = settings.linear_sync_max_pages
         self.records = self.pages * MOST_PER_PAGE

@@ -34,6 +34,7 @@ class Applied:
     """How the deliveries of some objects ended, and what applying them counted."""
 
     connector: str
+    connection_id: UUID
     objects: int
     ends: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -66,7 +67,13 @@ def apply(context: RunContext, openings: Openings, claim: UUID, rows: list[Row])
         kind = "db_error" if isinstance(error, psycopg.Error) else "internal"
         work.fail(ConnectorError(kind, type(error).__name__))
     objects = len({row["object_ref"] for row in rows})
-    return Applied(rows[0]["connector"], objects, dict(work.ends), dict(work.counts))
+    return Applied(
+        rows[0]["connector"],
+        rows[0]["connection_id"],
+        objects,
+        dict(work.ends),
+        dict(work.counts),
+    )
 
 
 def _names_our_account(connection: Connection, row: Row) -> bool:

@@ -55,6 +55,7 @@ def run_deliveries(context: RunContext) -> JobResult:
     finally:
         openings.close()
         _release(context.project_id, claim)
+    _note_health(context.project_id, applied)
     return _result(applied, _seconds_until_due(context.project_id))
 
 
@@ -105,6 +106,17 @@ def _release(project_id: UUID, claim: UUID) -> None:
             sql.release_deliveries(connection, project_id=project_id, claim=claim)
     except (Unavailable, psycopg.Error) as error:
         log.warning("deliveries_not_released", error_type=type(error).__name__)
+
+
+def _note_health(project_id: UUID, applied: list[Applied]) -> None:
+    """What decides how often a connection must be polled."""
+    done = {one.connection_id for one in applied if one.ends.get("done")}
+    given_up = {one.connection_id for one in applied if one.ends.get("dead_letter")}
+    if done or given_up:
+        with db.connection() as connection:
+            sql.note_health(
+                connection, project_id=project_id, applied=list(done), given_up=list(given_up)
+            )
 
 
 def _seconds_until_due(project_id: UUID) -> float | None:

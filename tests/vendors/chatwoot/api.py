@@ -123,7 +123,10 @@ def _conversations(account: Account) -> dict[str, Any]:
     inbox = request.args.get("inbox_id")
     if inbox:
         found = [c for c in found if c.inbox_id == int(inbox)]
-    found.sort(key=lambda c: (-c.last_activity_at, -c.id))
+    if request.args.get("sort_by") == "created_at_asc":
+        found.sort(key=lambda c: (c.created_at, c.id))
+    else:
+        found.sort(key=lambda c: (-c.last_activity_at, -c.id))
     start = (_page() - 1) * CONVERSATIONS_PER_PAGE
     payload = [_conversation(c) for c in found[start : start + CONVERSATIONS_PER_PAGE]]
     return {"data": {"meta": {"all_count": len(found)}, "payload": payload}}
