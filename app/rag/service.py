@@ -186,9 +186,10 @@ def _record(
         "dateTo": query.before,
     }
     try:
-        with db.connection() as connection:
+        with db.connection() as tx, tx.pipeline(), tx.transaction():
+            sql.commit_without_waiting(tx)
             run_id: str = sql.record_run(
-                connection,
+                tx,
                 project_id=query.project_id,
                 user_id=caller.user_id if caller else None,
                 created_by=caller.username if caller else "system",
