@@ -59,6 +59,7 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     key = (
         query.project_id, context["data_version"], encoder.identity, " ".join(fold(query.text).split()),
         query.top_k, query.source_limit, query.sources, query.since, query.before, query.mode,
+        query.include_private,
     )  # fmt: skip
     found, remembered = cache.answer(
         key, lambda: search(query, context, settings), settings.search_deadline_ms / 1000
