@@ -17,7 +17,7 @@ from app.rag.evidence import FILTERS
 from app.rag.pipeline import model_number
 from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
-from app.web.access import identity
+from app.web.access import identity, require
 from app.web.errors import ApiError, invalid
 from app.web.inputs import ClampedInt, Input, Moment, Text, period
 from app.web.routing import Api
@@ -56,6 +56,9 @@ class Question(Input):
     mode = fields.String(
         load_default="hybrid", validate=validate.OneOf(["hybrid", "vector", "keyword"])
     )
+    include_private = fields.Boolean(load_default=False)
+    offset = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 10_000))
+    limit = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 100))
 
 
 class Answer(Schema):
@@ -114,7 +117,24 @@ def _query(project_id: UUID, body: dict[str, Any]) -> Query:
         since=since,
         before=before,
         mode=body["mode"],
+        include_private=body["include_private"],
     )
+
+
+def _answer(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """Private notes are for those who may read them; a page of the evidence for who asks for pages."""
+    caller = require("messages.read_private") if body["include_private"] else identity()
+    found = service.ask(_query(project_id, body), caller, _settings())
+    if body["offset"] is None and body["limit"] is None:
+        return found
+    first, most = body["offset"] or 0, body["limit"] or service.MOST_EVIDENCE
+    return {
+        **found,
+        "evidence": found["evidence"][first : first + most],
+        "evidence_total": len(found["evidence"]),
+        "evidence_offset": first,
+        "evidence_limit": most,
+    }
 
 
 @api.post(
@@ -123,17 +143,24 @@ def _query(project_id: UUID, body: dict[str, Any]) -> Query:
     body=Question,
     reply=Answer,
     limit="query",
-    errors=("invalid_date_range",),
+    errors=("invalid_date_range", "forbidden"),
 )
 def ask(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """Answer a question from the project's data, with evidence."""
-    return service.ask(_query(project_id, body), identity(), _settings())
+    return _answer(project_id, body)
 
 
-@api.post("/search", permission="rag.query", body=Question, reply=Answer, limit="query")
+@api.post(
+    "/search",
+    permission="rag.query",
+    body=Question,
+    reply=Answer,
+    limit="query",
+    errors=("invalid_date_range", "forbidden"),
+)
 def search(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """The same under its older name, with `results`."""
-    found = service.ask(_query(project_id, body), identity(), _settings())
+    found = _answer(project_id, body)
     return {**found, "results": found["chunks"], "mode": "lightrag"}
 
 
