@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
 from app.web.access import identity, require
 from app.web.errors import ApiError, invalid
-from app.web.inputs import ClampedInt, Input, Moment, Text
+from app.web.inputs import ClampedInt, Input, Moment, Text, period
 from app.web.routing import Api
 from config.settings import Settings
 
@@ -108,9 +107,7 @@ def _settings() -> Settings:
 
 
 def _query(project_id: UUID, body: dict[str, Any]) -> Query:
-    since, until = body["date_from"], body["date_to"]
-    if since and until and since > until:
-        raise ApiError(400, "invalid_date_range", "date_from is later than date_to.")
+    since, before = period(body["date_from"], body["date_to"])
     return Query(
         project_id=project_id,
         text=body["query"],
@@ -118,8 +115,7 @@ def _query(project_id: UUID, body: dict[str, Any]) -> Query:
         source_limit=body["sourceLimit"],
         sources=body["sourceFilter"],
         since=since,
-        # The page sends the beginning of its last day: the whole day is meant.
-        before=until + timedelta(hours=24) if until else None,
+        before=before,
         mode=body["mode"],
         include_private=body["include_private"],
     )
