@@ -1866,9 +1866,9 @@ CREATE INDEX scheduled_jobs_due ON scheduled_jobs USING btree (next_run_at) WHER
 
 CREATE INDEX search_analytics_newest ON search_analytics USING btree (project_id, event_type, created_at DESC, id);
 
-CREATE INDEX search_texts_body ON ONLY search_texts USING gin (project_id, body gin_trgm_ops);
+CREATE INDEX search_texts_body ON ONLY search_texts USING gin (body gin_trgm_ops);
 
-CREATE INDEX search_texts_words ON ONLY search_texts USING gin (project_id, words);
+CREATE INDEX search_texts_words ON ONLY search_texts USING gin (words);
 
 CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
 
