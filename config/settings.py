@@ -413,6 +413,9 @@ class Settings:
     search_min_relevance: float = setting(
         0.45, "Relevance under which a hit is no evidence.", low=0, high=1
     )
+    search_min_confidence: float = setting(
+        0.5, "Confidence under which a question is told that there is not enough.", low=0, high=1
+    )
     search_weight_words: float = setting(
         0.7,
         "Weight of the question's words that a source has, beside its similarity.",
