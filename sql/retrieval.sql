@@ -144,6 +144,10 @@ FROM found f
 LEFT JOIN search_texts t ON t.project_id = :project_id AND t.source_type = f.source_type AND t.source_pk = f.source_pk
 ORDER BY f.conversation_global_id, f.created_at, f.source_pk;
 
+-- name: commit_without_waiting()!
+-- For this transaction: the disk is not waited for. A run lost with the power is a line of history.
+SELECT set_config('synchronous_commit', 'off', true);
+
 -- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms, query_norm, result_count)$
 -- The run and the search event behind it, in one statement.
 WITH run AS (
