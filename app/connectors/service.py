@@ -294,7 +294,8 @@ def _end(
         changed=any(outcome.counts.get(name) for name in vendor.changes),
         error_kind=error.kind if error else None,
         error=error.message if error else None,
-        retry_after=error.retry_after if error else None,
+        # A breaker's pause is our own: the schedule's grow from failure to failure.
+        retry_after=error.retry_after if error and error.kind == "rate_limited" else None,
     )
 
 
