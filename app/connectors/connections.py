@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -204,8 +205,10 @@ def change(
     filters: dict[str, Any] | None = None,
     mapping: dict[str, Any] | None = None,
     enabled: bool | None = None,
+    check: Callable[[str, dict[str, Any], dict[str, Any]], None] = lambda *_: None,
 ) -> Row:
-    """Change what is given of a connection. Other filters mean that everything is read again.
+    """Change what is given of a connection. Other filters mean that everything is read again. `check`
+    may refuse the mapping that it then has beside its filters.
 
     Raises 404 `connection_not_found`, 409 `<connector>_source_binding_error`.
     """
@@ -237,6 +240,8 @@ def change(
             ) from None
         if row is None:
             raise _missing()
+        if row["connector"] != "loops" and (filters is not None or mapping is not None):
+            check(row["connector"], row["mapping"], row["filters"])
         if filters is not None:
             sql.forget_places(tx, project_id=project_id, connection_id=connection_id)
         if api_token:

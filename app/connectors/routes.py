@@ -94,6 +94,7 @@ def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """Connect the project to an account; for a known account, give it a new token."""
     verify = body.pop("verify")
     connections.refuse_unsafe_url(body["base_url"], current_app.config["SETTINGS"])
+    service.check_mapping(body["connector"], body["mapping"] or {}, body["filters"])
     if verify:
         service.verify(_draft(project_id, body))
     return {"connection": connections.store(project_id, caller=identity(), **body)}
@@ -109,7 +110,8 @@ def update_connection(
     project_id: UUID, connection_id: UUID, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Change a connection's name, token, filters or mapping; what is left out stays."""
-    return {"connection": connections.change(project_id, connection_id, **body)}
+    changed = connections.change(project_id, connection_id, **body, check=service.check_mapping)
+    return {"connection": changed}
 
 
 @api.post(
