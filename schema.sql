@@ -639,6 +639,8 @@ CREATE TABLE crm_accounts (
     source_deleted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((name || '
+'::text) || COALESCE(domain, ''::text)), NFKC)), 'ё'::text, 'е'::text)) STORED,
     CONSTRAINT crm_accounts_domain_check CHECK ((length(domain) <= 300)),
     CONSTRAINT crm_accounts_external_ref_check CHECK ((length(external_ref) <= 500)),
     CONSTRAINT crm_accounts_name_check CHECK (((length(name) >= 1) AND (length(name) <= 300))),
@@ -675,6 +677,8 @@ CREATE TABLE crm_opportunities (
     version integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((title || '
+'::text) || next_step), NFKC)), 'ё'::text, 'е'::text)) STORED,
     CONSTRAINT crm_opportunities_amount_estimate_check CHECK ((amount_estimate >= (0)::numeric)),
     CONSTRAINT crm_opportunities_currency_check CHECK ((length(currency) <= 3)),
     CONSTRAINT crm_opportunities_external_ref_check CHECK ((length(external_ref) <= 500)),
@@ -755,7 +759,11 @@ CREATE TABLE cw_contacts (
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone
+    updated_at timestamp with time zone,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((((COALESCE(name, ''::text) || '
+'::text) || COALESCE(email, ''::text)) || '
+'::text) || COALESCE(phone_number, ''::text)), NFKC)), 'ё'::text, 'е'::text)) STORED,
+    phone_digits text GENERATED ALWAYS AS (regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text)) STORED
 );
 
 CREATE TABLE cw_conversations (
@@ -818,7 +826,6 @@ CREATE TABLE cw_messages (
     message_type smallint,
     direction text,
     content text,
-    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(content, NFKC)), 'ё'::text, 'е'::text)) STORED,
     data jsonb DEFAULT '{}'::jsonb NOT NULL,
     content_hash bytea NOT NULL,
     source_created_at timestamp with time zone,
@@ -859,6 +866,13 @@ CREATE TABLE embedding_usage (
     CONSTRAINT embedding_usage_purpose_check CHECK ((purpose = ANY (ARRAY['chunks'::text, 'query'::text])))
 );
 
+CREATE TABLE erased_refs (
+    project_id uuid NOT NULL,
+    ref text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erased_refs_ref_check CHECK (((length(ref) >= 1) AND (length(ref) <= 500)))
+);
+
 CREATE TABLE events (
     project_id uuid NOT NULL,
     id bigint NOT NULL,
@@ -874,6 +888,33 @@ ALTER TABLE events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE evidence_items (
+    project_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    source_type text NOT NULL,
+    source_table text NOT NULL,
+    source_pk text NOT NULL,
+    conversation_global_id text,
+    message_global_id text,
+    contact_global_id text,
+    snippet text,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((((((COALESCE(snippet, ''::text) || '
+'::text) || source_pk) || '
+'::text) || COALESCE(conversation_global_id, ''::text)) || '
+'::text) || COALESCE(message_global_id, ''::text)), NFKC)), 'ё'::text, 'е'::text)) STORED NOT NULL,
+    words tsvector GENERATED ALWAYS AS ((to_tsvector('russian'::regconfig, translate(lower(NORMALIZE(((((((COALESCE(snippet, ''::text) || '
+'::text) || source_pk) || '
+'::text) || COALESCE(conversation_global_id, ''::text)) || '
+'::text) || COALESCE(message_global_id, ''::text)), NFKC)), 'ё'::text, 'е'::text)) || to_tsvector('simple'::regconfig, translate(lower(NORMALIZE(COALESCE(snippet, ''::text), NFKC)), 'ё'::text, 'е'::text)))) STORED NOT NULL,
+    CONSTRAINT evidence_items_snippet_check CHECK ((length(snippet) <= 1000)),
+    CONSTRAINT evidence_items_source_pk_check CHECK (((length(source_pk) >= 1) AND (length(source_pk) <= 500))),
+    CONSTRAINT evidence_items_source_table_check CHECK ((length(source_table) <= 100)),
+    CONSTRAINT evidence_items_source_type_check CHECK (((length(source_type) >= 1) AND (length(source_type) <= 100)))
 );
 
 CREATE TABLE idempotency_keys (
@@ -942,6 +983,16 @@ CREATE TABLE lightrag_feedback (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT lightrag_feedback_comment_check CHECK ((length(comment) <= 2000)),
     CONSTRAINT lightrag_feedback_rating_check CHECK (((rating >= '-1'::integer) AND (rating <= 1)))
+);
+
+CREATE TABLE lightrag_feedback_days (
+    project_id uuid NOT NULL,
+    day date NOT NULL,
+    score_band smallint NOT NULL,
+    up integer DEFAULT 0 NOT NULL,
+    neutral integer DEFAULT 0 NOT NULL,
+    down integer DEFAULT 0 NOT NULL,
+    CONSTRAINT lightrag_feedback_days_score_band_check CHECK ((score_band = ANY (ARRAY[0, 25, 50, 75])))
 );
 
 ALTER TABLE lightrag_feedback ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1587,8 +1638,17 @@ ALTER TABLE ONLY embedding_models
 ALTER TABLE ONLY embedding_usage
     ADD CONSTRAINT embedding_usage_pkey PRIMARY KEY (project_id, day, model_id, purpose);
 
+ALTER TABLE ONLY erased_refs
+    ADD CONSTRAINT erased_refs_pkey PRIMARY KEY (project_id, ref);
+
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY evidence_items
+    ADD CONSTRAINT evidence_items_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY evidence_items
+    ADD CONSTRAINT evidence_items_project_id_source_table_source_pk_key UNIQUE (project_id, source_table, source_pk);
 
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, actor, route, key);
@@ -1598,6 +1658,9 @@ ALTER TABLE ONLY job_latest
 
 ALTER TABLE ONLY job_runs
     ADD CONSTRAINT job_runs_pkey PRIMARY KEY (project_id, id);
+
+ALTER TABLE ONLY lightrag_feedback_days
+    ADD CONSTRAINT lightrag_feedback_days_pkey PRIMARY KEY (project_id, day, score_band);
 
 ALTER TABLE ONLY lightrag_feedback
     ADD CONSTRAINT lightrag_feedback_pkey PRIMARY KEY (project_id, id);
@@ -1780,6 +1843,8 @@ CREATE INDEX crm_accounts_owner ON crm_accounts USING btree (owner_user_id);
 
 CREATE INDEX crm_accounts_stage ON crm_accounts USING btree (project_id, stage, updated_at DESC, id);
 
+CREATE INDEX crm_accounts_text ON crm_accounts USING gin (project_id, search_text gin_trgm_ops);
+
 CREATE INDEX crm_opportunities_account ON crm_opportunities USING btree (project_id, account_id);
 
 CREATE INDEX crm_opportunities_evidence ON crm_opportunities USING gin (evidence_refs);
@@ -1790,6 +1855,8 @@ CREATE INDEX crm_opportunities_owner ON crm_opportunities USING btree (owner_use
 
 CREATE INDEX crm_opportunities_stage ON crm_opportunities USING btree (project_id, stage, expected_close_date);
 
+CREATE INDEX crm_opportunities_text ON crm_opportunities USING gin (project_id, search_text gin_trgm_ops);
+
 CREATE INDEX crm_stage_events_newest ON crm_opportunity_stage_events USING btree (project_id, created_at DESC, id DESC);
 
 CREATE INDEX crm_stage_events_opportunity ON crm_opportunity_stage_events USING btree (project_id, opportunity_id, created_at, id);
@@ -1798,7 +1865,13 @@ CREATE INDEX cw_attachments_message ON cw_attachments_raw USING btree (project_i
 
 CREATE INDEX cw_contacts_email ON cw_contacts USING btree (project_id, lower(email)) WHERE (email IS NOT NULL);
 
-CREATE INDEX cw_contacts_newest ON cw_contacts USING btree (project_id, updated_at DESC NULLS LAST, id DESC);
+CREATE INDEX cw_contacts_identifier ON cw_contacts USING btree (project_id, identifier) WHERE (identifier IS NOT NULL);
+
+CREATE INDEX cw_contacts_newest ON cw_contacts USING btree (project_id, COALESCE(updated_at, '-infinity'::timestamp with time zone) DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX cw_contacts_phone ON cw_contacts USING gin (project_id, phone_digits gin_trgm_ops) WHERE (deleted_at IS NULL);
+
+CREATE INDEX cw_contacts_text ON cw_contacts USING gin (project_id, search_text gin_trgm_ops) WHERE (deleted_at IS NULL);
 
 CREATE INDEX cw_conversations_contact ON cw_conversations USING btree (project_id, contact_global_id);
 
@@ -1808,13 +1881,25 @@ CREATE INDEX cw_messages_contact ON cw_messages USING btree (project_id, contact
 
 CREATE INDEX cw_messages_conversation ON cw_messages USING btree (project_id, conversation_global_id, created_at DESC, id DESC);
 
-CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, created_at DESC NULLS LAST, id DESC);
+CREATE INDEX cw_messages_newest ON cw_messages USING btree (project_id, COALESCE(created_at, '-infinity'::timestamp with time zone) DESC, id DESC) WHERE (deleted_at IS NULL);
 
-CREATE INDEX cw_messages_text ON cw_messages USING gin (project_id, search_text gin_trgm_ops) WHERE ((deleted_at IS NULL) AND (NOT private));
+CREATE INDEX cw_messages_private ON cw_messages USING btree (project_id, COALESCE(created_at, '-infinity'::timestamp with time zone) DESC, id DESC) WHERE ((deleted_at IS NULL) AND private);
 
 CREATE INDEX events_age ON events USING btree (created_at);
 
 CREATE INDEX events_by_id ON events USING btree (id);
+
+CREATE INDEX evidence_items_contact ON evidence_items USING btree (project_id, contact_global_id) WHERE (contact_global_id IS NOT NULL);
+
+CREATE INDEX evidence_items_conversation ON evidence_items USING btree (project_id, conversation_global_id) WHERE (conversation_global_id IS NOT NULL);
+
+CREATE INDEX evidence_items_message ON evidence_items USING btree (project_id, message_global_id) WHERE (message_global_id IS NOT NULL);
+
+CREATE INDEX evidence_items_newest ON evidence_items USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX evidence_items_text ON evidence_items USING gin (project_id, search_text gin_trgm_ops);
+
+CREATE INDEX evidence_items_words ON evidence_items USING gin (project_id, words);
 
 CREATE INDEX idempotency_keys_expired ON idempotency_keys USING btree (expires_at);
 
@@ -1829,6 +1914,8 @@ CREATE INDEX job_runs_newest ON job_runs USING btree (project_id, job_type, queu
 CREATE INDEX job_runs_queued ON job_runs USING btree (not_before, queued_at) WHERE (status = 'queued'::text);
 
 CREATE INDEX lightrag_query_runs_newest ON lightrag_query_runs USING btree (project_id, created_at DESC, id DESC);
+
+CREATE INDEX lightrag_query_runs_user ON lightrag_query_runs USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX linear_comments_issue ON linear_comments_raw USING btree (project_id, issue_external_id, source_created_at, id) WHERE (deleted_at IS NULL);
 
@@ -1864,11 +1951,19 @@ CREATE INDEX rag_chunks_pending ON rag_chunks USING btree (project_id, next_atte
 
 CREATE INDEX scheduled_jobs_due ON scheduled_jobs USING btree (next_run_at) WHERE (status = 'active'::text);
 
+CREATE INDEX search_analytics_age ON search_analytics USING btree (project_id, created_at);
+
 CREATE INDEX search_analytics_newest ON search_analytics USING btree (project_id, event_type, created_at DESC, id);
 
-CREATE INDEX search_texts_body ON ONLY search_texts USING gin (project_id, body gin_trgm_ops);
+CREATE INDEX search_analytics_query ON search_analytics USING gin (project_id, query_norm gin_trgm_ops) WHERE (event_type = 'search'::text);
 
-CREATE INDEX search_texts_words ON ONLY search_texts USING gin (project_id, words);
+CREATE INDEX search_analytics_run ON search_analytics USING btree (project_id, query_run_id) WHERE (query_run_id IS NOT NULL);
+
+CREATE INDEX search_analytics_user ON search_analytics USING btree (user_id, created_at DESC) WHERE (user_id IS NOT NULL);
+
+CREATE INDEX search_texts_body ON ONLY search_texts USING gin (body gin_trgm_ops);
+
+CREATE INDEX search_texts_words ON ONLY search_texts USING gin (words);
 
 CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
 
@@ -2077,8 +2172,14 @@ ALTER TABLE ONLY embedding_usage
 ALTER TABLE ONLY embedding_usage
     ADD CONSTRAINT embedding_usage_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY erased_refs
+    ADD CONSTRAINT erased_refs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY events
     ADD CONSTRAINT events_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY evidence_items
+    ADD CONSTRAINT evidence_items_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY job_latest
     ADD CONSTRAINT job_latest_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
@@ -2094,6 +2195,9 @@ ALTER TABLE ONLY job_runs
 
 ALTER TABLE ONLY job_runs
     ADD CONSTRAINT job_runs_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES app_users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY lightrag_feedback_days
+    ADD CONSTRAINT lightrag_feedback_days_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lightrag_feedback
     ADD CONSTRAINT lightrag_feedback_project_id_query_run_id_fkey FOREIGN KEY (project_id, query_run_id) REFERENCES lightrag_query_runs(project_id, id) ON DELETE CASCADE;

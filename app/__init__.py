@@ -16,13 +16,16 @@ from app.connectors.reconciliation.routes import api as reconciliation_api
 from app.connectors.routes import api as connectors_api
 from app.connectors.sync_routes import api as connector_syncs_api
 from app.connectors.webhooks.routes import api as webhooks_api
+from app.contacts.routes import api as contacts_api
 from app.db import db
 from app.events.routes import api as events_api
+from app.evidence.routes import api as evidence_api
 from app.extensions import csrf, login_manager, measure_requests
 from app.projects.routes import api as projects_api
 from app.rag.routes import api as rag_api
 from app.scheduler import queue
 from app.scheduler.routes import api as scheduler_api
+from app.search.routes import api as search_api
 from app.system.routes import api as system_api
 from app.web import failures, pipeline, routing
 from app.web.openapi import api as openapi_api
@@ -40,6 +43,9 @@ BLUEPRINTS = (
     reconciliation_api,
     loops_api,
     rag_api,
+    search_api,
+    contacts_api,
+    evidence_api,
     scheduler_api,
     events_api,
     openapi_api,

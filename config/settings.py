@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from zoneinfo import available_timezones
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
@@ -59,6 +60,9 @@ class Settings:
     port: int = setting(8080, "Port the web server listens on.", low=1, high=65535)
     web_workers: int = setting(2, "Web processes (gunicorn gevent workers).", low=1, high=64)
     worker_threads: int = setting(4, "Job threads in the worker process.", low=1, high=64)
+    time_zone: str = setting(
+        "Europe/Moscow", "Where days, weeks and months begin: a name of the IANA time zones."
+    )
     log_level: str = setting(
         "info", "How much is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -443,6 +447,23 @@ class Settings:
         7.0, "Age at which recency halves.", low=0.1, high=3650
     )
 
+    # --- Search history
+    search_analytics_retention_days: int = setting(
+        365, "How long search events are kept.", low=7, high=3650, group="Search history"
+    )
+    lightrag_query_runs_retention_days: int = setting(
+        180, "How long questions with their answers are kept.", low=7, high=3650
+    )
+    embedding_usage_retention_days: int = setting(
+        400, "How long the use of the embedding provider is kept.", low=7, high=3650
+    )
+    analytics_retention_batch_size: int = setting(
+        1000, "Rows deleted at once.", low=100, high=20_000
+    )
+    job_timeout_analytics_retention_cleanup_seconds: int | None = setting(
+        None, "Longest run of analytics_retention_cleanup; unset: as other jobs.", low=5, high=1800
+    )
+
     # --- Storage
     storage_budget_gb: float = setting(
         20.0, "Size the database may have.", low=0.001, high=5000, group="Storage"
@@ -533,6 +554,9 @@ def _parse(raw: str, kind: Any, rules: Mapping[str, Any]) -> Any:
 def _contradictions(settings: Settings) -> list[str]:
     """Mistakes that only show when settings are seen together."""
     mistakes = []
+    zones = available_timezones()  # empty where the machine has no list of its own
+    if zones and settings.time_zone not in zones:
+        mistakes.append(f"TIME_ZONE is no time zone: {settings.time_zone!r}")
     owner = settings.owner_credentials
     if settings.auth_credentials and (owner is None or not owner[0] or not owner[1]):
         mistakes.append("AUTH_CREDENTIALS must read login:password")

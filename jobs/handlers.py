@@ -8,6 +8,7 @@ from app.connectors.service import run_error_retry, run_sync_cycle, sync_of
 from app.connectors.webhooks.deliveries import run_deliveries
 from app.rag.pipeline import run_embeddings
 from app.scheduler.context import Handler
+from app.search.retention import run_cleanup
 
 HANDLERS: dict[str, Handler] = {
     "chatwoot_sync": sync_of("chatwoot"),
@@ -19,4 +20,5 @@ HANDLERS: dict[str, Handler] = {
     "webhook_deliveries": run_deliveries,
     "embeddings_run": run_embeddings,
     "loops_contacts_sync": run_contacts_sync,
+    "analytics_retention_cleanup": run_cleanup,
 }

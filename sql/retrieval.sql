@@ -8,7 +8,7 @@ SELECT p.data_version,
                    AND c.name IN ('messages', 'issues', 'attio_opportunities', 'attio_accounts', 'attio_people')), 0)::bigint AS sources
 FROM projects p WHERE p.id = :project_id;
 
--- name: set_leg_timeout(milliseconds)$
+-- name: set_leg_timeout(milliseconds)!
 SELECT set_config('statement_timeout', :milliseconds, true);
 
 -- name: nearest_chunks(project_id, model_id, dimensions, vector, wanted, exact, ef_search, sources, since, before)
@@ -19,21 +19,17 @@ FROM nearest_vectors(:project_id, :model_id::smallint, :dimensions, :vector, :wa
 JOIN rag_chunks c ON c.project_id = :project_id AND c.id = n.chunk_id
 ORDER BY n.distance, c.id;
 
--- name: sources_with_words(project_id, numbers, forms, exact_numbers, exact_patterns, part_numbers, part_patterns, sources, since, before, private, per_word, rare, most)
+-- name: sources_with_words(project_id, words, sources, since, before, private, per_word, rare, most)
 -- Words of the question, each with its forms (itself and its translations), by full text; what full text
 -- takes apart (identifiers, numbers) as typed, by the trigram index; and words that are rare so far also
 -- as parts of longer words. Up to `per_word` sources of each, so that a word of half the project costs no
--- more than that. Where a word reached that number, sources that have all words but one are added: they
--- may be among those left out. Each source comes with the weight of its words; rare ones weigh more.
+-- more than that. A source that has several words of that kind may be left out by each of them, so those
+-- that have all or all but one of them are added. Rare words weigh more.
 WITH asked AS MATERIALIZED (
-    SELECT number, nullif(string_agg('(' || query || ')', ' | ') FILTER (WHERE query <> ''), '')::tsquery AS query
-    FROM (SELECT number, plainto_tsquery('russian', form)::text AS query
-          FROM unnest(:numbers::int[], :forms::text[]) AS f(number, form)) parsed
-    GROUP BY number
-), exact AS (
-    SELECT number, pattern FROM unnest(:exact_numbers::int[], :exact_patterns::text[]) AS e(number, pattern)
-), parts AS (
-    SELECT number, pattern FROM unnest(:part_numbers::int[], :part_patterns::text[]) AS e(number, pattern)
+    SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
+           (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+            FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
+    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[])
 ), whole AS MATERIALIZED (
     SELECT a.number, hit.source_type, hit.source_pk
     FROM asked a CROSS JOIN LATERAL (
@@ -44,33 +40,32 @@ WITH asked AS MATERIALIZED (
           AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         LIMIT :per_word) hit
     UNION
-    SELECT e.number, hit.source_type, hit.source_pk
-    FROM exact e CROSS JOIN LATERAL (
+    SELECT a.number, hit.source_type, hit.source_pk
+    FROM asked a CROSS JOIN unnest(a.exact) pattern CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.body LIKE e.pattern AND (:private OR NOT t.private)
+        WHERE t.project_id = :project_id AND t.body LIKE pattern AND (:private OR NOT t.private)
           AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
           AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
           AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         LIMIT :per_word) hit
 ), counted AS MATERIALIZED (
-    SELECT a.number, a.query, count(w.number) AS n FROM asked a LEFT JOIN whole w ON w.number = a.number
-    GROUP BY a.number, a.query
+    SELECT a.number, a.query, a.parts, coalesce(w.n, 0) AS n
+    FROM asked a LEFT JOIN (SELECT number, count(*) AS n FROM whole GROUP BY number) w ON w.number = a.number
 ), partly AS MATERIALIZED (
-    SELECT p.number, hit.source_type, hit.source_pk
-    FROM parts p JOIN counted c ON c.number = p.number AND c.n < :rare
-    CROSS JOIN LATERAL (
+    SELECT c.number, hit.source_type, hit.source_pk
+    FROM counted c CROSS JOIN unnest(c.parts) pattern CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.body LIKE p.pattern AND (:private OR NOT t.private)
+        WHERE c.n < :rare AND t.project_id = :project_id AND t.body LIKE pattern AND (:private OR NOT t.private)
           AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
           AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
           AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         LIMIT :rare) hit
 ), most_words AS (
-    SELECT hit.source_type, hit.source_pk
-    FROM (SELECT string_agg('(' || o.query::text || ')', ' & ')::tsquery AS query
-          FROM counted one JOIN counted o ON o.number <> one.number AND o.n > 0
-          WHERE one.n > 0 AND EXISTS (SELECT FROM counted WHERE n >= :per_word)
-          GROUP BY one.number HAVING count(*) > 1) but_one
+    SELECT DISTINCT hit.source_type, hit.source_pk
+    FROM (SELECT string_agg('(' || other.query::text || ')', ' & ')::tsquery AS query
+          FROM counted one JOIN counted other ON other.number <> one.number
+          WHERE one.n >= :per_word AND other.n >= :per_word
+          GROUP BY one.number) but_one
     CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
         WHERE t.project_id = :project_id AND t.words @@ but_one.query AND (:private OR NOT t.private)
@@ -84,32 +79,27 @@ WITH asked AS MATERIALIZED (
           UNION ALL
           SELECT p.source_type, p.source_pk, 0.5::float8 / :rare FROM partly p
           UNION ALL
-          SELECT m.source_type, m.source_pk, 1.0::float8 FROM (SELECT DISTINCT source_type, source_pk FROM most_words) m) found
+          SELECT m.source_type, m.source_pk, 1.0::float8 / :per_word FROM most_words m) found
     GROUP BY source_type, source_pk ORDER BY weight DESC, source_type, source_pk LIMIT :most
 )
 SELECT t.source_type, t.source_pk, t.conversation_global_id, t.occurred_at,
        (SELECT array_agg(n ORDER BY number) FROM counted) AS word_matches,
        -- A word in any of its inflections counts whole, a longer word that holds it counts half.
-       (SELECT array_agg(CASE WHEN t.words @@ a.query
-                                OR EXISTS (SELECT FROM exact e WHERE e.number = a.number AND t.body LIKE e.pattern) THEN 1.0
-                              WHEN EXISTS (SELECT FROM parts p WHERE p.number = a.number AND t.body LIKE p.pattern) THEN 0.5
-                              ELSE 0.0 END::float8 ORDER BY a.number) FROM asked a) AS hits
+       (SELECT array_agg(CASE WHEN t.words @@ a.query OR t.body LIKE ANY (a.exact) THEN 1.0
+                              WHEN t.body LIKE ANY (a.parts) THEN 0.5 ELSE 0.0 END::float8 ORDER BY a.number)
+        FROM asked a) AS hits
 FROM candidates c
 JOIN search_texts t ON t.project_id = :project_id AND t.source_type = c.source_type AND t.source_pk = c.source_pk
 ORDER BY c.weight DESC, t.occurred_at DESC NULLS LAST, t.source_type, t.source_pk;
 
--- name: look_closer(project_id, message_ids, document_ids, numbers, forms, exact_numbers, exact_patterns, part_numbers, part_patterns, vector, model_id, private, neighbours)
+-- name: look_closer(project_id, message_ids, document_ids, words, vector, model_id, private, neighbours)
 -- Everything about these sources that ranking and showing ask for. A message comes with its neighbours:
 -- what it replies to, and the replies to it. Distances are those of a source's nearest chunk.
 WITH asked AS MATERIALIZED (
-    SELECT number, nullif(string_agg('(' || query || ')', ' | ') FILTER (WHERE query <> ''), '')::tsquery AS query
-    FROM (SELECT number, plainto_tsquery('russian', form)::text AS query
-          FROM unnest(:numbers::int[], :forms::text[]) AS f(number, form)) parsed
-    GROUP BY number
-), exact AS (
-    SELECT number, pattern FROM unnest(:exact_numbers::int[], :exact_patterns::text[]) AS e(number, pattern)
-), parts AS (
-    SELECT number, pattern FROM unnest(:part_numbers::int[], :part_patterns::text[]) AS e(number, pattern)
+    SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
+           (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+            FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
+    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[])
 ), anchors AS (
     SELECT m.id, m.conversation_global_id, m.created_at FROM cw_messages m
     WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
@@ -144,16 +134,19 @@ WITH asked AS MATERIALIZED (
     FROM source_documents d WHERE d.project_id = :project_id AND d.id = ANY(:document_ids)
 )
 SELECT f.*,
-       (SELECT array_agg(CASE WHEN t.words @@ a.query
-                                OR EXISTS (SELECT FROM exact e WHERE e.number = a.number AND t.body LIKE e.pattern) THEN 1.0
-                              WHEN EXISTS (SELECT FROM parts p WHERE p.number = a.number AND t.body LIKE p.pattern) THEN 0.5
-                              ELSE 0.0 END::float8 ORDER BY a.number) FROM asked a) AS hits,
+       (SELECT array_agg(CASE WHEN t.words @@ a.query OR t.body LIKE ANY (a.exact) THEN 1.0
+                              WHEN t.body LIKE ANY (a.parts) THEN 0.5 ELSE 0.0 END::float8 ORDER BY a.number)
+        FROM asked a) AS hits,
        (SELECT min(v.embedding <=> :vector::halfvec)::float8
         FROM rag_chunks c JOIN rag_vectors v ON v.project_id = :project_id AND v.model_id = :model_id AND v.chunk_id = c.id
         WHERE c.project_id = :project_id AND c.source_type = f.source_type AND c.source_pk = f.source_pk) AS distance
 FROM found f
 LEFT JOIN search_texts t ON t.project_id = :project_id AND t.source_type = f.source_type AND t.source_pk = f.source_pk
 ORDER BY f.conversation_global_id, f.created_at, f.source_pk;
+
+-- name: commit_without_waiting()!
+-- For this transaction: the disk is not waited for. A run lost with the power is a line of history.
+SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms, query_norm, result_count)$
 -- The run and the search event behind it, in one statement.
@@ -189,3 +182,13 @@ FROM lightrag_query_runs r WHERE r.project_id = :project_id AND r.id = :run_id
 ON CONFLICT (project_id, query_run_id, user_id) DO UPDATE
     SET rating = excluded.rating, comment = excluded.comment, updated_at = now()
 RETURNING id::text, query_run_id::text, rating, comment, created_at;
+
+-- name: liked_answers(project_id, days)
+-- Questions whose answers people called good, with the first sources of the evidence: those were read.
+SELECT r.id, r.query_text,
+       (SELECT jsonb_agg(e ORDER BY n) FROM jsonb_array_elements(r.evidence) WITH ORDINALITY AS listed(e, n) WHERE n <= 3) AS cited
+FROM lightrag_query_runs r
+WHERE r.project_id = :project_id AND r.created_at > now() - make_interval(days => :days)
+  AND jsonb_array_length(r.evidence) > 0
+  AND (SELECT sum(f.rating) FROM lightrag_feedback f WHERE f.project_id = r.project_id AND f.query_run_id = r.id) > 0
+ORDER BY r.id;

@@ -33,6 +33,20 @@ OWNER_LOGIN = "owner"
 OWNER_PASSWORD = "a good long password"
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Figures that tests recorded, at the end of every run: how good the search is, not only that it is."""
+    reports = [r for found in terminalreporter.stats.values() for r in found]
+    lines = [
+        str(value)
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "figures" and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join(lines) + "\n")
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A server without durability: tests may lose it, they must not wait for it."""

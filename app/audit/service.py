@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from flask import g, has_request_context
 from psycopg.types.json import Jsonb
 
 from app.db import Connection, statements
+from app.evidence import service as evidence
+from app.evidence.refs import EvidenceRef
+from app.web.responses import dump_json
 
 sql = statements("audit")
 
@@ -22,11 +26,12 @@ def record(
     entity_id: str = "",
     status: str = "ok",
     payload: dict[str, Any] | None = None,
+    evidence_refs: Sequence[EvidenceRef] = (),
     actor_username: str | None = None,
     actor_user_id: UUID | None = None,
 ) -> None:
-    """Write one event. The actor and the request id are the current request's unless given;
-    outside of a request the actor is `system`."""
+    """Write one event, and keep what it was based on. The actor and the request id are the current
+    request's unless given; outside of a request the actor is `system`."""
     caller = g.get("identity") if has_request_context() else None
     if actor_username is None:
         actor_username = caller.username if caller else "system"
@@ -42,4 +47,7 @@ def record(
         status=status,
         request_id=g.get("request_id") if has_request_context() else None,
         payload=Jsonb(payload or {}),
+        evidence_refs=Jsonb([ref.named for ref in evidence_refs], dumps=dump_json),
     )
+    if project_id is not None:
+        evidence.keep(tx, project_id, list(evidence_refs))

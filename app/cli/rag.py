@@ -10,16 +10,26 @@ import click
 import yaml
 from flask import current_app
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from app.db import statements
+from app.db import db, statements
 from app.rag import service
-from app.rag.evaluation import LEGS, evaluate, load_questions
+from app.rag.evaluation import (
+    LEGS,
+    Figures,
+    as_labelled,
+    configured,
+    evaluate,
+    load_questions,
+)
 from app.scheduler.service import request_run
 from app.web.responses import dump_json
+from config.settings import Settings
 
 console = Console()
 sql = statements("retrieval")
+LABELLED = click.Path(exists=True, dir_okay=False, path_type=Path)
 project_option = click.option("--project", "project_id", type=UUID, required=True)
 
 
@@ -53,29 +63,89 @@ def refresh(project_id: UUID) -> None:
 
 
 @cli.command("eval")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=LABELLED)
 @project_option
 @click.option(
-    "--messages",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="YAML that maps the file's message keys to message numbers.",
+    "--keys", type=LABELLED, help="YAML that maps the files' keys to the sources' references."
 )
-def evaluate_file(file: Path, project_id: UUID, messages: Path) -> None:
-    """Measure hit@1, hit@5 and MRR of labelled questions, per language and leg."""
-    numbers: dict[str, Any] = yaml.safe_load(messages.read_text())
-    questions = load_questions(file, numbers)
-    table = Table("Leg", "Languages", "Questions", "hit@1", "hit@5", "MRR", box=None)
-    for leg in LEGS:
-        for name, figures in evaluate(
-            questions, project_id, leg, current_app.config["SETTINGS"]
-        ).items():
-            table.add_row(
-                leg,
-                name,
-                str(figures.count),
-                f"{figures.hit1:.2f}",
-                f"{figures.hit5:.2f}",
-                f"{figures.mrr:.2f}",
-            )
-    console.print(table)
+@click.option("--leg", "legs", type=click.Choice(LEGS), multiple=True, help="Only these; else all.")
+@click.option("--split", help="Only questions marked with this split (dev, test).")
+@click.option(
+    "--compare", metavar="SETTING=VALUE,...", help="Measure beside it with these settings changed."
+)
+@click.option("--json", "as_json", is_flag=True)
+def evaluate_files(
+    files: tuple[Path, ...], project_id: UUID, keys: Path | None, legs: tuple[str, ...],
+    split: str | None, compare: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure labelled questions, by language and leg: hit@1, hit@5, MRR, declined, latency."""
+    settings: Settings = current_app.config["SETTINGS"]
+    refs = yaml.safe_load(keys.read_text()) if keys else {}
+    try:
+        questions = [q for file in files for q in load_questions(file, refs)]
+        setups = {"": settings} | ({compare: configured(settings, compare)} if compare else {})
+    except (ValueError, KeyError) as error:
+        raise click.UsageError(f"These questions cannot be measured: {error}") from None
+    questions = [q for q in questions if split is None or q.split == split]
+    wanted = legs or LEGS
+    measured: dict[tuple[str, str, str], Figures] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("asking", total=len(questions) * len(wanted) * len(setups))
+        for setup, configuration in setups.items():
+            for leg in wanted:
+                found = evaluate(
+                    questions, project_id, leg, configuration, lambda: progress.advance(task)
+                )
+                measured |= {(setup, leg, pair): figures for pair, figures in found.items()}
+    if as_json:
+        click.echo(dump_json([_figures(*key, figures) for key, figures in measured.items()]))
+    else:
+        console.print(_table(measured, wanted, list(setups)))
+
+
+def _figures(setup: str, leg: str, pair: str, figures: Figures) -> dict[str, Any]:
+    return {
+        "setup": setup or "as configured",
+        "leg": leg,
+        "languages": pair,
+        "questions": figures.count,
+        "hit@1": round(figures.hit(1), 3),
+        "hit@5": round(figures.hit(5), 3),
+        "mrr": round(figures.mrr, 3),
+        "declined": round(figures.declined_share, 3),
+        "wrongly_declined": round(figures.refused_share, 3),
+        "p50_ms": round(figures.latency(0.5) * 1000, 1),
+        "p95_ms": round(figures.latency(0.95) * 1000, 1),
+    }
+
+
+def _table(
+    measured: dict[tuple[str, str, str], Figures], legs: tuple[str, ...], setups: list[str]
+) -> Table:
+    """A row a leg and language pair; with two setups their figures side by side."""
+    names = ("hit@1", "hit@5", "mrr", "declined", "wrongly_declined", "p50_ms", "p95_ms")
+    table = Table("Leg", "Languages", "Questions", box=None)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for leg in legs:
+        for pair in sorted(
+            {pair for _, of, pair in measured if of == leg}, key=lambda p: (p == "all", p)
+        ):
+            rows = [_figures(setup, leg, pair, measured[setup, leg, pair]) for setup in setups]
+            cells = [" → ".join(str(row[name]) for row in rows) for name in names]
+            table.add_row(leg, pair, str(rows[0]["questions"]), *cells)
+    return table
+
+
+@cli.command()
+@project_option
+@click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True)
+def feedback(project_id: UUID, days: int) -> None:
+    """Write what people liked as labelled questions, in the form that `flask rag eval` reads."""
+    with db.connection() as connection:
+        rows = sql.liked_answers(connection, project_id=project_id, days=days)
+    click.echo(
+        yaml.safe_dump(
+            {"questions": [as_labelled(row) for row in rows]}, allow_unicode=True, sort_keys=False
+        )
+    )

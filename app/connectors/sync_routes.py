@@ -17,23 +17,11 @@ from app.scheduler import by_hand
 from app.scheduler.service import run_and_wait
 from app.web import cursors
 from app.web.errors import ApiError
-from app.web.inputs import ClampedInt, Input, Moment, Text
+from app.web.inputs import ClampedInt, Input, Moment, Word
 from app.web.routing import Api
 
 api = Api("connector_syncs")
 sql = statements("connectors")
-
-
-class Word(Text):
-    """An optional filter by an exact word."""
-
-    def __init__(self, most: int = 200) -> None:
-        super().__init__(
-            load_default=None,
-            allow_none=True,
-            blank_as_none=True,
-            validate=validate.Length(max=most),
-        )
 
 
 class ErrorFilter(Input):

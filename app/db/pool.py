@@ -125,7 +125,9 @@ class Database:
                 "row_factory": dict_row,
                 "connect_timeout": 5,
                 "application_name": settings.pg_app_name,
-                "options": f"-c statement_timeout={settings.pg_statement_timeout_ms} -c timezone=UTC",
+                "options": (
+                    f"-c statement_timeout={settings.pg_statement_timeout_ms} -c timezone=UTC -c jit=off"
+                ),
             },
             min_size=1,
             max_size=settings.pg_pool_max,

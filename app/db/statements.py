@@ -74,6 +74,22 @@ class _timed:  # noqa: N801 - reads as a verb where it is used
         metrics.QUERY_SECONDS.labels(self.name).observe(time.perf_counter() - self.started)
 
 
+class unprepared:  # noqa: N801 - reads as an adjective where it is used
+    """A connection whose statements are planned anew each time, for the values that they are given.
+
+        sql.list_messages(unprepared(connection), ...)
+
+    For statements with many optional filters: Postgres would keep one plan of a prepared statement for
+    all of them, in which no filter can lead the way.
+    """
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, query: Any, parameters: Any) -> Any:
+        return self._connection.execute(query, parameters, prepare=False)
+
+
 @cache
 def statements(domain: str) -> Any:
     """The statements of one file, loaded once a process. Raises when the file does not parse."""

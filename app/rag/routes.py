@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +17,9 @@ from app.rag.evidence import FILTERS
 from app.rag.pipeline import model_number
 from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
-from app.web.access import identity
+from app.web.access import identity, require
 from app.web.errors import ApiError, invalid
-from app.web.inputs import ClampedInt, Input, Moment, Text
+from app.web.inputs import ClampedInt, Input, Moment, Text, period
 from app.web.routing import Api
 from config.settings import Settings
 
@@ -57,6 +56,9 @@ class Question(Input):
     mode = fields.String(
         load_default="hybrid", validate=validate.OneOf(["hybrid", "vector", "keyword"])
     )
+    include_private = fields.Boolean(load_default=False)
+    offset = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 10_000))
+    limit = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 100))
 
 
 class Answer(Schema):
@@ -105,9 +107,7 @@ def _settings() -> Settings:
 
 
 def _query(project_id: UUID, body: dict[str, Any]) -> Query:
-    since, until = body["date_from"], body["date_to"]
-    if since and until and since > until:
-        raise ApiError(400, "invalid_date_range", "date_from is later than date_to.")
+    since, before = period(body["date_from"], body["date_to"])
     return Query(
         project_id=project_id,
         text=body["query"],
@@ -115,10 +115,26 @@ def _query(project_id: UUID, body: dict[str, Any]) -> Query:
         source_limit=body["sourceLimit"],
         sources=body["sourceFilter"],
         since=since,
-        # The page sends the beginning of its last day: the whole day is meant.
-        before=until + timedelta(hours=24) if until else None,
+        before=before,
         mode=body["mode"],
+        include_private=body["include_private"],
     )
+
+
+def _answer(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
+    """Private notes are for those who may read them; a page of the evidence for who asks for pages."""
+    caller = require("messages.read_private") if body["include_private"] else identity()
+    found = service.ask(_query(project_id, body), caller, _settings())
+    if body["offset"] is None and body["limit"] is None:
+        return found
+    first, most = body["offset"] or 0, body["limit"] or service.MOST_EVIDENCE
+    return {
+        **found,
+        "evidence": found["evidence"][first : first + most],
+        "evidence_total": len(found["evidence"]),
+        "evidence_offset": first,
+        "evidence_limit": most,
+    }
 
 
 @api.post(
@@ -127,17 +143,24 @@ def _query(project_id: UUID, body: dict[str, Any]) -> Query:
     body=Question,
     reply=Answer,
     limit="query",
-    errors=("invalid_date_range",),
+    errors=("invalid_date_range", "forbidden"),
 )
 def ask(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """Answer a question from the project's data, with evidence."""
-    return service.ask(_query(project_id, body), identity(), _settings())
+    return _answer(project_id, body)
 
 
-@api.post("/search", permission="rag.query", body=Question, reply=Answer, limit="query")
+@api.post(
+    "/search",
+    permission="rag.query",
+    body=Question,
+    reply=Answer,
+    limit="query",
+    errors=("invalid_date_range", "forbidden"),
+)
 def search(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """The same under its older name, with `results`."""
-    found = service.ask(_query(project_id, body), identity(), _settings())
+    found = _answer(project_id, body)
     return {**found, "results": found["chunks"], "mode": "lightrag"}
 
 

@@ -59,6 +59,7 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     key = (
         query.project_id, context["data_version"], encoder.identity, " ".join(fold(query.text).split()),
         query.top_k, query.source_limit, query.sources, query.since, query.before, query.mode,
+        query.include_private,
     )  # fmt: skip
     found, remembered = cache.answer(
         key, lambda: search(query, context, settings), settings.search_deadline_ms / 1000
@@ -105,6 +106,11 @@ class Retrieved:
     near: list[Row]
     warnings: list[str]
     vectors_ran: bool
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether there is enough here to answer from."""
+        return bool(self.items)
 
 
 def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
@@ -181,9 +187,10 @@ def _record(
         "dateTo": query.before,
     }
     try:
-        with db.connection() as connection:
+        with db.connection() as tx, tx.pipeline(), tx.transaction():
+            sql.commit_without_waiting(tx)
             run_id: str = sql.record_run(
-                connection,
+                tx,
                 project_id=query.project_id,
                 user_id=caller.user_id if caller else None,
                 created_by=caller.username if caller else "system",

@@ -50,5 +50,6 @@ CATALOGUE: dict[str, JobType] = {
         ),
         JobType("embeddings_run", 1200),
         JobType("loops_contacts_sync", 3600, connector="loops"),
+        JobType("analytics_retention_cleanup", 43_200),
     )
 }

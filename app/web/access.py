@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "rag.query": _EVERYONE,
     "rag.feedback": _EVERYONE,
     "rag.refresh": _MANAGERS,
+    "rag.analytics": _MANAGERS,
     "connectors.run": _MANAGERS,
     "connectors.manage": _OWNER,
     "loops.sync": _MANAGERS,
@@ -38,6 +39,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "scheduler.tick": _OWNER,
     "events.read": _EVERYONE,
     "messages.read_private": _LEADS,
+    "contacts.erase": _OWNER,
 }
 
 

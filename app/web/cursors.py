@@ -27,14 +27,21 @@ def page(rows: list[Row], limit: int, at: str, key: str = "id") -> tuple[list[Ro
     return shown, f"{place}~{shown[-1][key]}"
 
 
-def read(text: str | None, key: Callable[[str], Any]) -> tuple[datetime | None, Any]:
-    """The time and the id of a cursor, both None without one. Raises 400 for one that we did not make."""
+def read(
+    text: str | None, key: Callable[[str], Any], undated: bool = False
+) -> tuple[datetime | None, Any]:
+    """The time and the id of a cursor, both None without one. Raises 400 for one that we did not make.
+
+    `undated`: the list has rows without a time, whose cursor has none.
+    """
     if text is None:
         return None, None
     moment, separator, last = text.partition("~")
     try:
         if not separator:
             raise ValueError
+        if undated and not moment and last:
+            return None, key(last)
         return datetime.fromisoformat(moment), key(last)
     except ValueError:
         raise invalid("This cursor is not one of ours.", "cursor") from None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 from flask import request
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from app.web.errors import ApiError, invalid
 
@@ -82,6 +82,30 @@ class ClampedInt(fields.Integer):
         if not leading:
             return self.fallback
         return min(max(sign * int(leading[:12]), self.low), self.high)
+
+
+class Word(Text):
+    """An optional filter by an exact word."""
+
+    def __init__(self, most: int = 200) -> None:
+        super().__init__(
+            load_default=None,
+            allow_none=True,
+            blank_as_none=True,
+            validate=validate.Length(max=most),
+        )
+
+
+def period(
+    since: datetime | None, until: datetime | None
+) -> tuple[datetime | None, datetime | None]:
+    """From when and before when: the last day is meant whole, from the moment that names it.
+
+    Raises 400 `invalid_date_range` when it ends before it begins.
+    """
+    if since and until and since > until:
+        raise ApiError(400, "invalid_date_range", "The period ends before it begins.")
+    return since, until + timedelta(hours=24) if until else None
 
 
 def load_body(schema: Schema) -> dict[str, Any]:

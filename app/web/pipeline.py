@@ -1,6 +1,6 @@
 """What happens to every request before its route and after it, in order.
 
-    request id → NUL check → who is asking → limits → CSRF → route → headers, metrics, log line
+    request id → control characters → who is asking → limits → CSRF → route → headers, metrics, log line
 
 Who is asking comes before the limits: a signed-in user has a budget of her own, and only anonymous
 traffic shares one by address.
@@ -29,6 +29,7 @@ log = structlog.get_logger("app.request")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Answered without a session, without a limit and without the database.
 PLAIN_ENDPOINTS = {"system.health", "system.ready", "system.metrics"}
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def install(app: Flask, authenticate: Callable[[Settings], Identity | None]) -> None:
@@ -53,9 +54,9 @@ def _begin() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     metrics.REQUESTS.inc()
     if "\x00" in request.path or any(
-        "\x00" in text for pair in request.args.items(multi=True) for text in pair
+        CONTROL_CHARACTER.search(text) for pair in request.args.items(multi=True) for text in pair
     ):
-        raise invalid("The address must not contain NUL characters.", code="control_character")
+        raise invalid("The address must not contain control characters.", code="control_character")
 
 
 def _identify(authenticate: Callable[[Settings], Identity | None]) -> Response | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from app.rag.evaluation import Figures, evaluate, load_questions
+from app.rag.evaluation import LEGS, Figures, evaluate, load_questions
 from tests.conftest import Browser
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.story import load_story
@@ -38,22 +38,22 @@ def demo(
 
 
 def test_nine_of_ten_are_answered_within_the_first_five(
-    app: Flask, demo: dict[str, tuple[str, dict[str, int]]]
+    app: Flask,
+    demo: dict[str, tuple[str, dict[str, int]]],
+    record_property: Callable[[str, object], None],
 ) -> None:
-    total = {leg: Figures() for leg in ("hybrid", "vector", "keyword")}
-    pairs: dict[str, Figures] = {}
+    found: dict[tuple[str, str], Figures] = {}
     with app.app_context():
         for file, (project, ids) in demo.items():
             questions = load_questions(DEMO / "golden" / f"{file}.yaml", ids)
-            for leg, figures in total.items():
-                for name, found in evaluate(
-                    questions, UUID(project), leg, app.config["SETTINGS"]
-                ).items():
-                    if name == "all":
-                        figures.merge(found)
-                    elif leg == "hybrid":
-                        pairs.setdefault(name, Figures()).merge(found)
-    for name, figures in {**total, **pairs}.items():
-        shown = f"hit@1={figures.hit1:.2f} hit@5={figures.hit5:.2f} mrr={figures.mrr:.2f}"
-        print(f"{name:8} n={figures.count} {shown}")
-    assert total["hybrid"].hit5 >= 0.9
+            for leg in LEGS:
+                measured = evaluate(questions, UUID(project), leg, app.config["SETTINGS"])
+                for pair, figures in measured.items():
+                    found.setdefault((leg, pair), Figures()).merge(figures)
+    for (leg, pair), figures in found.items():
+        record_property("figures", f"golden questions, {leg:8} {pair:6} {figures}")
+    whole = found["hybrid", "all"]
+    assert whole.hit(1) >= 0.7 and whole.hit(5) >= 0.92, whole
+    # A weak leg must not drown a strong one.
+    for leg in ("vector", "keyword"):
+        assert whole.hit(5) >= found[leg, "all"].hit(5) - 0.02, (leg, whole)

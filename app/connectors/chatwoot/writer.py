@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 from app.connectors.chatwoot import happenings
 from app.connectors.chatwoot.mapping import Rows
 from app.connectors.connections import Connection
+from app.contacts import erasure
 from app.db import Connection as Tx
 from app.db import Row, statements
 from app.rag.indexing import messages_changed
@@ -21,6 +23,7 @@ sql = statements("chatwoot")
 
 def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
     """Upsert everything of a page, in the order of its foreign keys. Answers counts by name."""
+    rows = _without_erased(tx, connection.project_id, rows)
     scope = {"project_id": connection.project_id, "connection_id": connection.id}
     counts = {
         "touched_inboxes": _upsert(tx, "upsert_inboxes", rows.inboxes, **scope),
@@ -61,6 +64,33 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
         counts |= {"inserted_chunks": chunks.inserted, "reembedded_chunks": chunks.updated}
     counts["touched_messages"] = len(changed)
     return counts
+
+
+def _without_erased(tx: Tx, project_id: UUID, rows: Rows) -> Rows:
+    """The rows but those of contacts that were erased, and of their conversations, old and new."""
+    told = {row["id"]: row["contact_global_id"] for row in rows.conversations}
+    spoken = {row["id"]: row["conversation_global_id"] for row in rows.messages}
+    refs = {*rows.contacts, *told, *told.values(), *spoken.values()}
+    refs |= {row["contact_global_id"] for row in rows.messages}
+    erased = erasure.erased_among(tx, project_id, sorted(ref for ref in refs if ref))
+    if not erased:
+        return rows
+    begun_later = {ref for ref, contact in told.items() if contact in erased} - erased
+    erasure.remember(tx, project_id, sorted(begun_later))
+    erased |= begun_later
+    messages = [
+        row
+        for row in rows.messages
+        if not erased & {row["conversation_global_id"], row["contact_global_id"]}
+    ]
+    kept = {row["id"] for row in messages}
+    return replace(
+        rows,
+        contacts={ref: row for ref, row in rows.contacts.items() if ref not in erased},
+        conversations=[row for row in rows.conversations if row["id"] not in erased],
+        messages=messages,
+        attachments=[row for row in rows.attachments if row["message_global_id"] in kept],
+    )
 
 
 def stored_conversations(connection: Tx, project_id: UUID, ids: list[str]) -> dict[str, Row]:

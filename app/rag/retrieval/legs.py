@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.types.json import Jsonb
 
 from app import metrics
 from app.db import Row, Unavailable, db, statements
@@ -26,7 +27,7 @@ from config.settings import Settings
 log = structlog.get_logger(__name__)
 sql = statements("retrieval")
 
-MATCHES_PER_WORD = 300
+MATCHES_PER_WORD = 200
 RARE = 20  # a word with fewer matches is also looked for inside longer words
 CANDIDATES = 80
 NEIGHBOURS = 2  # messages before and after one that was found
@@ -144,7 +145,7 @@ def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
         per_word=MATCHES_PER_WORD,
         rare=RARE,
         most=CANDIDATES,
-        **as_parameters(words),
+        words=as_json(words),
     )
 
 
@@ -169,35 +170,34 @@ def look_closer(
         model_id=towards.model_id if towards else None,
         private=query.include_private,
         neighbours=NEIGHBOURS,
-        **as_parameters(words, [count < RARE for count in counts]),
+        words=as_json(words, [count < RARE for count in counts]),
     )
 
 
-def as_parameters(words: list[Word], in_parts: list[bool] | None = None) -> dict[str, list[Any]]:
-    """Words as the statements take them: arrays, with the number of the word that each entry is of.
-    `in_parts` says which words are also looked for inside longer ones; without it all are."""
-    numbered = list(enumerate(words, 1))
-    parts = [
-        (n, pattern)
-        for (n, word), wanted in zip(numbered, in_parts or [True] * len(words), strict=True)
-        for pattern in word.part_patterns
-        if wanted
-    ]
-    return {
-        "numbers": [n for n, word in numbered for _ in word.forms],
-        "forms": [form for word in words for form in word.forms],
-        "exact_numbers": [n for n, word in numbered if word.pattern],
-        "exact_patterns": [word.pattern for word in words if word.pattern],
-        "part_numbers": [n for n, _ in parts],
-        "part_patterns": [pattern for _, pattern in parts],
-    }
+def as_json(words: list[Word], in_parts: list[bool] | None = None) -> Jsonb:
+    """Words as the statements take them. `in_parts` says which are also looked for inside longer words;
+    without it all are."""
+    return Jsonb(
+        [
+            {
+                "number": number,
+                "forms": word.forms,
+                "exact": [word.pattern] if word.pattern else [],
+                "parts": word.part_patterns if parts else [],
+            }
+            for number, (word, parts) in enumerate(
+                zip(words, in_parts or [True] * len(words), strict=True), 1
+            )
+        ]
+    )
 
 
 def _search(
     leg: str, statement: Callable[..., list[Row]], settings: Settings, **parameters: Any
 ) -> Found:
     try:
-        with db.transaction() as tx:
+        # In a pipeline the time limit, the search and the end travel together, as one round trip.
+        with db.connection() as tx, tx.pipeline(), tx.transaction():
             sql.set_leg_timeout(tx, milliseconds=str(settings.search_leg_timeout_ms))
             return Found(statement(tx, **parameters))
     except (psycopg.errors.QueryCanceled, Unavailable) as error:

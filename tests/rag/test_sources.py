@@ -1,0 +1,197 @@
+"""Every source answers: messages where they stand, issues, deals, notes, people and companies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.db import db
+from app.rag import documents
+from app.rag.documents import Document
+from tests.conftest import Browser
+from tests.rag.conftest import Ask, Say
+
+Sync = Callable[[], None]
+NOW = datetime.now(UTC)
+DOCUMENTS = [
+    Document(
+        "linissue:w:i-61",
+        "linear_issue",
+        "FLT-61 Перепланирование маршрутов",
+        "State: In Progress. Assignee: Костя Бреднев\n\nДиспетчер выбирает остановки и раздаёт их "
+        "соседним машинам.\n\nКостя Бреднев: оценка 80 часов, без учёта приложения водителя.",
+        facts={"identifier": "FLT-61", "state": "In Progress"},
+        occurred_at=NOW - timedelta(days=3),
+    ),
+    Document(
+        "attiodeal:w:d-1",
+        "attio_opportunity",
+        "Tallinn pilot · Fleetline",
+        "Stage: Proposal\nAmount: 12,400 GBP\nNext step: call Kadri about the start date",
+        facts={"stage": "Proposal", "amount": 12400},
+        occurred_at=NOW - timedelta(days=40),
+    ),
+    Document(
+        "attionote:w:n-1",
+        "attio_note",
+        "Call · Fleetline",
+        "James wants a discount of seven percent for a yearly contract.",
+        occurred_at=NOW - timedelta(days=5),
+    ),
+    Document(
+        "attioperson:w:p-1",
+        "attio_person",
+        "Kadri Tamm · Fleetline",
+        "Role: Head of operations in Tallinn\nPhone: +372 555 0208",
+        occurred_at=NOW,
+    ),
+]
+
+
+@pytest.fixture
+def tracked(
+    app: Flask, project: dict[str, Any], work: Callable[..., dict[str, Any]]
+) -> list[Document]:
+    """Documents of other sources, embedded."""
+    with app.app_context(), db.transaction() as tx:
+        documents.store(tx, UUID(project["id"]), DOCUMENTS)
+    assert work(project["id"], "embeddings_run")["status"] == "completed"
+    return DOCUMENTS
+
+
+def kinds(answer: dict[str, Any]) -> list[str]:
+    return [evidence["source_type"] for evidence in answer["evidence"]]
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("На сколько часов Костя оценил перепланирование маршрутов?", "linear_issue"),
+        ("FLT-61", "linear_issue"),
+        ("What is the amount of the Tallinn pilot deal?", "attio_opportunity"),
+        ("Какую скидку хочет James за годовой контракт?", "attio_note"),
+        ("What is Kadri's phone number?", "attio_person"),
+    ],
+)
+def test_every_source_can_come_first(
+    tracked: list[Document], ask: Ask, question: str, source: str
+) -> None:
+    first = ask(question)["evidence"][0]
+    assert first["source_type"] == source
+    assert first["title"] and first["source_ref"] == first["source_pk"].rsplit(":", 1)[1]
+
+
+def test_entities_and_counts_follow_the_source(tracked: list[Document], ask: Ask) -> None:
+    answer = ask("What is the amount of the Tallinn pilot deal?")
+    (deal,) = [row for row in answer["entities"]["opportunities"] if row["source_ref"] == "d-1"]
+    assert deal["metadata"]["amount"] == 12400 and answer["stats"]["opportunities"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "only"),
+    [
+        (["issues"], {"linear_issue"}),
+        (["deals"], {"attio_opportunity", "attio_note"}),
+        (["people"], {"attio_person"}),
+        (["messages"], set()),
+    ],
+)
+def test_a_filter_bounds_both_legs(
+    tracked: list[Document], ask: Ask, wanted: list[str], only: set[str]
+) -> None:
+    for mode in ("hybrid", "vector", "keyword"):
+        answer = ask("Tallinn Kadri FLT-61 discount", sourceFilter=wanted, mode=mode)
+        assert set(kinds(answer)) <= only
+        assert all(chunk["source_type"] in only for chunk in answer["chunks"])
+
+
+def test_dates_bound_every_source(tracked: list[Document], ask: Ask) -> None:
+    since = (NOW - timedelta(days=10)).isoformat()
+    assert "attio_opportunity" not in kinds(ask("Tallinn pilot amount", date_from=since))
+    before = (NOW - timedelta(days=20)).isoformat()
+    assert set(kinds(ask("Tallinn pilot amount", date_to=before))) == {"attio_opportunity"}
+
+
+def test_a_reply_is_found_by_what_it_replies_to(say: Say, sync: Sync, ask: Ask) -> None:
+    question = say("Когда переедем на новый сервер?")
+    reply = say("В четверг ночью, часа на два.", team=True)
+    say("Отдельно: логотип поправили, он в облаке.", team=True)
+    sync()
+    found = ask("Когда переезд на новый сервер?")["evidence"]
+    assert found[0]["source_ref"] == str(reply.id)
+    assert str(question.id) in [e["source_ref"] for e in found]
+
+
+def test_more_words_beat_a_newer_message_with_one(say: Say, sync: Sync, ask: Ask) -> None:
+    told = say("Партнёрская программа магазина: ставка двенадцать процентов, выплаты ежемесячно.")
+    for n in range(12):
+        say(f"Магазин открыт, заказ {n} собран.")
+    sync()
+    answer = ask("ставка выплаты партнёрская магазин", mode="keyword")
+    assert answer["evidence"][0]["source_ref"] == str(told.id)
+
+
+def test_many_common_words_together_are_found(
+    app: Flask, project: dict[str, Any], ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each word stands in more sources than are looked at; one source has them all."""
+    monkeypatch.setattr("app.rag.retrieval.legs.MATCHES_PER_WORD", 5)
+    words = ("доставка", "витрина", "каталог")
+    crowd = [
+        Document(f"linissue:w:{n:03}", "linear_issue", f"PEK-{n} {words[n % 3]}", "Text.")
+        for n in range(60)
+    ]
+    every = Document("linissue:w:all", "linear_issue", f"PEK-900 {' '.join(words)}", "Text.")
+    with app.app_context(), db.transaction() as tx:
+        documents.store(tx, UUID(project["id"]), [*crowd, every])
+    assert ask(" ".join(words), mode="keyword")["evidence"][0]["source_ref"] == "all"
+
+
+def test_a_rare_word_is_found_inside_a_longer_one(say: Say, sync: Sync, ask: Ask) -> None:
+    told = say("По договору предоплата тридцать процентов.")
+    sync()
+    assert ask("оплата по договору", mode="keyword")["evidence"][0]["source_ref"] == str(told.id)
+
+
+def test_names_of_writer_and_client_find_a_message(say: Say, sync: Sync, ask: Ask) -> None:
+    told = say("Пришлю смету завтра утром.", team=True)
+    sync()
+    found = ask("смета Артём Лосев", mode="keyword")["evidence"]
+    assert found[0]["source_ref"] == str(told.id)
+
+
+def test_private_notes_only_for_who_may_read_them(
+    say: Say, sync: Sync, ask: Ask, project: dict[str, Any], sign_in_as: Callable[..., Browser]
+) -> None:
+    note = say("Клиент торгуется, скидку не давать.", team=True, private=True)
+    sync()
+    question = {"query": "Давать ли скидку, если клиент торгуется?"}
+    assert str(note.id) not in [e["source_ref"] for e in ask(question["query"])["evidence"]]
+    found = ask(question["query"], include_private=True)["evidence"]
+    assert found[0]["source_ref"] == str(note.id) and found[0]["metadata"]["private"] is True
+    assert str(note.id) not in [e["source_ref"] for e in ask(question["query"])["evidence"]]
+    viewer = sign_in_as("viewer", project["id"])
+    viewer.post(f"/projects/{project['id']}/select")
+    refused = viewer.post("/lightrag/query", {**question, "include_private": True})
+    assert (refused.status_code, refused.get_json()["error"]) == (403, "forbidden")
+
+
+def test_evidence_comes_in_pages_to_who_asks_for_them(say: Say, sync: Sync, ask: Ask) -> None:
+    for n in range(6):
+        say(f"Смета номер {n}: доработка каталога и фильтров.")
+    sync()
+    whole = ask("смета на доработку каталога")
+    assert "evidence_total" not in whole
+    page = ask("смета на доработку каталога", offset=2, limit=3)
+    assert page["evidence"] == whole["evidence"][2:5]
+    assert (page["evidence_total"], page["evidence_offset"], page["evidence_limit"]) == (
+        len(whole["evidence"]),
+        2,
+        3,
+    )
+    assert ask("смета на доработку каталога", offset=9000)["evidence"] == []
