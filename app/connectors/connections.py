@@ -95,6 +95,33 @@ def _open(row: Row) -> Connection:
     )
 
 
+def draft(
+    project_id: UUID,
+    *,
+    connector: str,
+    base_url: str,
+    external_account_id: str,
+    api_token: str,
+    filters: dict[str, Any] | None = None,
+    mapping: dict[str, Any] | None = None,
+    display_name: str = "",
+) -> Connection:
+    """A connection as it would be, to try it before it is stored."""
+    return Connection(
+        id=project_id,
+        project_id=project_id,
+        connector=connector,
+        base_url=base_url,
+        external_account_id=external_account_id,
+        token=api_token,
+        filters=filters or {},
+        mapping=mapping or {},
+        options={},
+        enabled=True,
+        health="ok",
+    )
+
+
 def _from_settings(project_id: UUID, connector: str) -> Row | None:
     """The connection that CHATWOOT_…, LINEAR_… name. An account that is not named is not guessed: a
     token alone would pull a whole workspace into every project."""

@@ -115,10 +115,10 @@ def test_asking_by_hand_with_a_refused_token_counts_on_in_the_same_row(
     chatwoot: ChatwootServer, project: dict[str, Any], connect: Any, work: Work, owner: Browser
 ) -> None:
     connect(project["id"], token="wrong-token")
-    for _ in range(4):
+    for _ in range(20):
         work(project["id"], "chatwoot_sync")
     [error] = open_errors(owner)
-    assert (error["status"], error["occurrences"]) == ("dead_letter", 4)
+    assert (error["status"], error["occurrences"]) == ("dead_letter", 20)
 
 
 def test_a_vendor_that_goes_away_is_left_alone_and_comes_back_by_itself(
