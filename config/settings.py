@@ -60,6 +60,13 @@ class Settings:
     port: int = setting(8080, "Port the web server listens on.", low=1, high=65535)
     web_workers: int = setting(2, "Web processes (gunicorn gevent workers).", low=1, high=64)
     worker_threads: int = setting(4, "Job threads in the worker process.", low=1, high=64)
+    worker_nice: int = setting(
+        10,
+        "Steps of `nice` that the worker stands behind the web on the same machine, so that a burst of "
+        "jobs slows no request.",
+        low=0,
+        high=19,
+    )
     time_zone: str = setting(
         "Europe/Moscow", "Where days, weeks and months begin: a name of the IANA time zones."
     )
@@ -412,6 +419,9 @@ class Settings:
     )
     search_min_relevance: float = setting(
         0.45, "Relevance under which a hit is no evidence.", low=0, high=1
+    )
+    search_min_confidence: float = setting(
+        0.5, "Confidence under which a question is told that there is not enough.", low=0, high=1
     )
     search_weight_words: float = setting(
         0.7,

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from config.memory import keep_small
 from config.metrics_folder import prepare
+from config.priority import step_back
 from config.settings import Settings, load
 
 log = structlog.get_logger("jobs")
@@ -70,6 +71,7 @@ class Ticker(threading.Thread):
 def main() -> None:
     keep_small()
     settings = load()
+    step_back(settings.worker_nice)
     prepare(settings)  # before the first metric is made
     from app import create_app
     from app.db import db, statements

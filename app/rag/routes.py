@@ -67,6 +67,8 @@ class Answer(Schema):
     query_run_id = fields.String(allow_none=True)
     answer = fields.String()
     quality_score = fields.Integer()
+    confidence = fields.Float()
+    sufficient = fields.Boolean()
     chunks = fields.List(fields.Dict())
     evidence = fields.List(fields.Dict())
     citations = fields.List(fields.Dict())

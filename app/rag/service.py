@@ -16,6 +16,7 @@ from app.rag import answer
 from app.rag.cache import cache
 from app.rag.embeddings import ProviderError, provider
 from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
+from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
     Found,
     Query,
@@ -76,7 +77,8 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     evidence = found.items
     chunks = [_chunk(row) for row in found.near[: query.top_k]]
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
-    text, citations = answer.compose(query.text, evidence, words_of(query.text), stats)
+    answering = evidence if found.sufficient else []
+    text, citations = answer.compose(query.text, answering, words_of(query.text), stats)
     listed = [as_evidence(item) for item in evidence]
     encoder = provider(settings)
     return {
@@ -84,7 +86,9 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
         "topK": query.top_k,
         "embedding_model": encoder.model if found.vectors_ran else None,
         "search_config": {"ivfflat_probes": 0, "hnsw_ef_search": settings.search_hnsw_ef_search},
-        "quality_score": quality(evidence, len(chunks)),
+        "quality_score": quality(answering, len(chunks)),
+        "confidence": found.confidence,
+        "sufficient": found.sufficient,
         "source_diversity": len({item.source_type for item in evidence}),
         "answer": text,
         "citations": citations,
@@ -106,11 +110,8 @@ class Retrieved:
     near: list[Row]
     warnings: list[str]
     vectors_ran: bool
-
-    @property
-    def sufficient(self) -> bool:
-        """Whether there is enough here to answer from."""
-        return bool(self.items)
+    confidence: float  # that the answer is among the items, 0 to 1
+    sufficient: bool  # whether that is enough to answer from
 
 
 def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
@@ -134,10 +135,18 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     closer = look_closer(query, towards, words, counts, refs, settings) if refs else Found()
     items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
     items = [item for item in items if fits_filters(item, query)][:MOST_EVIDENCE]
+    sure = confidence(items, words, counts, everything)
     for item in items:
         item.passage = passage_of(item, words)
     warnings = [found.warning for found in (meaning, worded, closer) if found.warning]
-    return Retrieved(items, meaning.rows, warnings, towards is not None and not meaning.warning)
+    return Retrieved(
+        items=items,
+        near=meaning.rows,
+        warnings=warnings,
+        vectors_ran=towards is not None and not meaning.warning,
+        confidence=sure,
+        sufficient=sure >= settings.search_min_confidence,
+    )
 
 
 def quality(items: list[Item], chunks: int) -> int:

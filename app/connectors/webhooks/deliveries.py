@@ -45,7 +45,7 @@ def run_deliveries(context: RunContext) -> JobResult:
     try:
         with ThreadPoolExecutor(context.settings.webhook_concurrency) as pool:
             while time.monotonic() < deadline:
-                parcels = _claim(context.project_id, claim)
+                parcels = _claim(context.project_id, claim, context.settings.webhook_concurrency)
                 if not parcels:
                     break
                 openings.look_again()
@@ -66,7 +66,7 @@ def _apply_in_thread(
         return applying.apply(context, openings, claim, rows)
 
 
-def _claim(project_id: UUID, claim: UUID) -> list[list[Row]]:
+def _claim(project_id: UUID, claim: UUID, threads: int) -> list[list[Row]]:
     """Deliveries that are now this run's, in parcels that are applied by one call each."""
     with db.connection() as connection:
         rows: list[Row] = sql.claim_deliveries(
@@ -76,13 +76,12 @@ def _claim(project_id: UUID, claim: UUID) -> list[list[Row]]:
             objects=OBJECTS_AT_ONCE,
             most=MOST_AT_ONCE,
         )
-    return _parcels(rows)
+    return _parcels(rows, threads)
 
 
-def _parcels(rows: list[Row]) -> list[list[Row]]:
-    """Deliveries by connection and as many objects as its vendor takes together, each object's oldest
-    first. One that failed in a way that may be its own fault is tried alone, so that it cannot hold up
-    others."""
+def _parcels(rows: list[Row], threads: int) -> list[list[Row]]:
+    """Deliveries by connection and as many objects as a call takes, each object's oldest first. One that
+    failed in a way that may be its own fault is tried alone, so that it cannot hold up others."""
 
     def place(row: Row) -> tuple[str, str, str]:
         alone = "" if row["error_kind"] in NOT_ITS_FAULT else row["object_ref"]
@@ -93,7 +92,7 @@ def _parcels(rows: list[Row]) -> list[list[Row]]:
     for _, parcel in groupby(rows, key=lambda row: place(row)[:2]):
         objects = [list(one) for _, one in groupby(parcel, key=lambda row: row["object_ref"])]
         handler = HANDLERS.get(objects[0][0]["connector"])
-        size = handler.together if handler else 1
+        size = handler.share(len(objects), threads) if handler else 1
         for first in range(0, len(objects), size):
             parcels.append([row for one in objects[first : first + size] for row in one])
     return parcels

@@ -9,10 +9,10 @@ from app.connectors.loops.webhooks import LoopsDeliveries
 from app.connectors.webhooks.model import Handler
 
 HANDLERS: dict[str, Handler] = {
-    "chatwoot": Handler(ChatwootDeliveries),
+    "chatwoot": Handler(ChatwootDeliveries, together=20),
     # One question names them all.
-    "linear": Handler(LinearDeliveries, together=50),
-    # Each is asked for by itself, and what was read is written together.
-    "attio": Handler(AttioDeliveries, together=10),
+    "linear": Handler(LinearDeliveries, together=50, at_least=50),
+    # A deal is found under its company's name, so that what came together is written in order.
+    "attio": Handler(AttioDeliveries, together=20, at_least=20),
     "loops": Handler(LoopsDeliveries),
 }

@@ -54,7 +54,13 @@ class Applier(Protocol):
 
 @dataclass(frozen=True)
 class Handler:
-    """How a vendor's deliveries are applied; `together` is how many objects one call takes."""
+    """How a vendor's deliveries are applied. One call takes up to `together` objects; so many as
+    `at_least` are not spread over several threads."""
 
     open: Callable[[Connection, RunContext], Applier]
     together: int = 1
+    at_least: int = 1
+
+    def share(self, objects: int, threads: int) -> int:
+        """How many of so many objects each call takes."""
+        return min(self.together, max(self.at_least, -(-objects // threads)))

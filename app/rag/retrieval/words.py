@@ -10,6 +10,8 @@ from pathlib import Path
 
 from snowballstemmer import stemmer
 
+from app.rag.retrieval.letters import other_letters
+
 GLOSSARY = Path(__file__).with_name("glossary.txt")
 MOST_WORDS = 8
 SHORTEST = 3
@@ -45,6 +47,8 @@ class Word:
     text: str
     stem: str
     also: tuple[str, ...] = ()
+    # A name of something or somebody, by how it is written: whoever asks about it expects it to be there.
+    name: bool = False
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -66,9 +70,10 @@ class Word:
     @property
     def part_patterns(self) -> tuple[str, ...]:
         """How to find it inside longer words: оплат in предоплата. Too short a stem stands everywhere."""
-        return tuple(
-            f"%{escaped(s)}%" for s in self.stems if len(s) >= SHORTEST_PART and s.isalpha()
-        )
+        stems = [s for s in self.stems if len(s) >= SHORTEST_PART and s.isalpha()]
+        if self.name and self.stem.isalpha() and len(self.stem) >= 4:
+            stems.append(other_letters(self.stem))  # of Грета in any case, as Greta's begins
+        return tuple(f"%{escaped(s)}%" for s in dict.fromkeys(stems))
 
 
 def escaped(text: str) -> str:
@@ -84,13 +89,17 @@ def fold(text: str) -> str:
 def words_of(question: str) -> list[Word]:
     """The words worth looking for, in their order, each stem once. None means: do not look at all."""
     found: dict[str, Word] = {}
-    for match in WORD.finditer(unicodedata.normalize("NFKC", question[:4000])):
+    given = unicodedata.normalize("NFKC", question[:4000])
+    russian = is_russian(given)
+    for match in WORD.finditer(given):
         raw = match.group()
         text = fold(raw)
         if text in STOP_WORDS or (len(text) < SHORTEST and not _telling(raw)):
             continue
         root = stem(text)
-        word = Word(text, root, tuple(sorted(glossary().get(root, ()))))
+        name = _is_name(raw, match.start() == 0, russian)
+        also = set(glossary().get(root, ())) | ({other_letters(text)} if name else set())
+        word = Word(text, root, tuple(sorted(also - {text})), name)
         found.setdefault(word.stem, word)
         if len(found) == MOST_WORDS:
             break
@@ -121,6 +130,13 @@ def glossary() -> dict[str, frozenset[str]]:
             for word in own:
                 found[stem(word)] = found.get(stem(word), frozenset()) | other
     return found
+
+
+def _is_name(raw: str, first: bool, russian: bool) -> bool:
+    """Identifiers, abbreviations, capitals within the sentence, and Latin letters in a Russian one."""
+    if not raw.isalpha() or (len(raw) > 1 and raw.isupper()):
+        return True
+    return (raw[0].isupper() and not first) or (russian and raw.isascii())
 
 
 def _telling(raw: str) -> bool:
