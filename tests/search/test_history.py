@@ -235,8 +235,8 @@ def test_what_found_nothing_or_is_long_ago_is_not_suggested(
     searched("когда-то", owner, at=datetime.now(UTC) - timedelta(days=40))
     searched("50% готово", owner)
     assert suggested(owner) == ["50% готово"]
-    assert suggested(owner, "%") == ["50% готово"]
-    assert suggested(owner, "_") == []
+    assert suggested(owner, "50%") == suggested(owner, "0% г") == ["50% готово"]
+    assert suggested(owner, "%") == suggested(owner, "_") == []
     assert suggested(owner, days=60) == ["50% готово", "когда-то"]
 
 
