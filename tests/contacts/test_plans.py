@@ -36,8 +36,8 @@ WITH people AS (
     INSERT INTO cw_messages (project_id, id, account_id, message_id, conversation_id, conversation_global_id,
                              contact_global_id, sender_type, private, direction, content, content_hash,
                              created_at)
-    SELECT %(project)s, 'cwmsg:' || n, 1, n, 1 + n / 5, 'cw:' || (1 + n / 5), 'cwc:' || (1 + n / 5), 'contact',
-           n %% 40 = 0, 'inbound', 'макет' || n %% 89 || ' корзина' || n %% 11 || ' flt-' || n, '',
+    SELECT %(project)s, 'cwmsg:' || n, 1, n, 1 + n / 5, 'cw:' || (1 + n / 5), 'cwc:' || (1 + n / 5),
+           'contact', n %% 40 = 0, 'inbound', 'макет' || n %% 89 || ' корзина' || n %% 11 || ' flt-' || n, '',
            now() - make_interval(mins => n)
     FROM generate_series(1, %(count)s) n
 ), texts AS (
