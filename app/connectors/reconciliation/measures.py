@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.connectors.census import Upstream
+from app.connectors.chatwoot.mapping import Names
 from app.connectors.connections import Connection
+from app.contacts import erasure
 from app.db import Connection as Tx
 from app.db import Row, statements
 
@@ -85,7 +87,9 @@ def share(part: float, whole: float) -> float:
 
 
 def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
-    talks, people = found.get("conversations"), found.get("contacts")
+    names = Names(connection.project_id, int(connection.external_account_id))
+    talks = _without_erased(tx, connection, found.get("conversations"), names.conversation)
+    people = _without_erased(tx, connection, found.get("contacts"), names.contact)
     row: Row = sql.count_chatwoot(
         tx,
         project_id=connection.project_id,
@@ -112,6 +116,23 @@ def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
             (contacts - twins, contacts),
         ),
         _without(row, "duplicates", "conversations_matched", "contacts_matched"),
+    )
+
+
+def _without_erased(
+    tx: Tx, connection: Connection, found: Upstream | None, name: Callable[[Any], str]
+) -> Upstream | None:
+    """What the vendor has, but for what was erased here on purpose."""
+    if found is None or not found.listed:
+        return found
+    refs = [name(number) for number in found.ids]
+    erased = erasure.erased_among(tx, connection.project_id, refs)
+    kept = [place for place, ref in enumerate(refs) if ref not in erased]
+    return replace(
+        found,
+        ids=[found.ids[place] for place in kept],
+        active=[found.active[place] for place in kept],
+        total=found.total - len(erased),
     )
 
 
