@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from app.connectors.census import Upstream
 from app.connectors.chatwoot.mapping import Names
@@ -88,12 +89,12 @@ def share(part: float, whole: float) -> float:
 
 def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
     names = Names(connection.project_id, int(connection.external_account_id))
-    talks = _without_erased(tx, connection, found.get("conversations"), names.conversation)
-    people = _without_erased(tx, connection, found.get("contacts"), names.contact)
+    talks = _unerased(tx, connection.project_id, found.get("conversations"), names.conversation)
+    people = _unerased(tx, connection.project_id, found.get("contacts"), names.contact)
     row: Row = sql.count_chatwoot(
         tx,
         project_id=connection.project_id,
-        account=int(connection.external_account_id),
+        account=names.account,
         conversation_ids=talks.ids if talks else [],
         active_at=talks.active if talks else [],
         contact_ids=people.ids if people else [],
@@ -119,21 +120,14 @@ def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
     )
 
 
-def _without_erased(
-    tx: Tx, connection: Connection, found: Upstream | None, name: Callable[[Any], str]
+def _unerased(
+    tx: Tx, project_id: UUID, found: Upstream | None, ref_of: Callable[[int], str]
 ) -> Upstream | None:
-    """What the vendor has, but for what was erased here on purpose."""
-    if found is None or not found.listed:
-        return found
-    refs = [name(number) for number in found.ids]
-    erased = erasure.erased_among(tx, connection.project_id, refs)
-    kept = [place for place, ref in enumerate(refs) if ref not in erased]
-    return replace(
-        found,
-        ids=[found.ids[place] for place in kept],
-        active=[found.active[place] for place in kept],
-        total=found.total - len(erased),
-    )
+    """What was erased on request stays away, and is not missing."""
+    if found is None:
+        return None
+    refs = {ref_of(number): number for number in found.ids}
+    return found.without({refs[ref] for ref in erasure.erased_among(tx, project_id, sorted(refs))})
 
 
 def linear(tx: Tx, connection: Connection, found: Found) -> Measure:
