@@ -69,7 +69,7 @@ def test_questions_go_to_the_former_model_until_the_new_one_is_complete(
     provider.poison = "бухгалтерии"  # half of the work fails for now
     embed()
     assert rows(MODELS) == [("new-model", 1), ("test-model", 2)]
-    assert by_meaning(ask, "Кто ещё болеет из дизайнеров?") == "test-model"
+    assert by_meaning(ask, "Макеты корзины задержались, дизайнер болеет?") == "test-model"
     assert owner.get("/lightrag/status").get_json()["stale_model_chunks"] == 1
     provider.poison = None
     rows("UPDATE rag_chunks SET next_attempt_at = now() RETURNING 1")
