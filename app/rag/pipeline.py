@@ -83,7 +83,7 @@ def run_embeddings(context: RunContext) -> JobResult:
             if tally.stopped is not None or tally.unfinished:
                 break
     replaced = not tally.stopped and _replace_model(project_id, wanted, deadline)
-    return _result(tally, encoder, replaced)
+    return _result(tally, encoder, replaced and state["search_model_id"] is not None)
 
 
 def _stages(searched: Model, wanted: Model) -> list[Stage]:
