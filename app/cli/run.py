@@ -145,7 +145,10 @@ def _load_demo(settings: Settings) -> None:
     from app.db import db
 
     with create_app(settings).app_context():
-        load_workspace(report=console.print)
+        console.print(
+            "\n[bold]The demo[/]: a small studio's three client projects over ninety days"
+        )
+        load_workspace(report=lambda line: console.print(line, soft_wrap=True))
         db.close()
 
 

@@ -32,7 +32,10 @@ class DemoServer(SimulatedVendor):
         self.others: dict[str, SimulatedVendor] = {}
         for path in sorted((folder / "linear").glob("*.yaml")):
             linear = load_linear(path)
-            self.others[f"/linear/{path.stem}"] = LinearServer(linear.workspace, token)
+            server = LinearServer(linear.workspace, token)
+            # The connector sends whatever is no personal key as a bearer.
+            server.authorizations = {f"Bearer {token}"}
+            self.others[f"/linear/{path.stem}"] = server
             self.refs[path.stem].update(linear.refs)
         for path in sorted((folder / "attio").glob("*.yaml")):
             attio = load_attio(path)

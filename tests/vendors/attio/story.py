@@ -80,7 +80,7 @@ class _Teller:
 
     def _deal(self, item: dict[str, Any]) -> Record:
         told: dict[str, Any] = {
-            "value": typed.currency(item["amount"], self.told["currency"]),
+            "value": typed.currency(item["amount"], item.get("currency", self.told["currency"])),
             "expected_close_date": typed.date(calendar.day(item["close"], self.end).isoformat()),
             "description": typed.text(item["description"]),
             "associated_people": [self._person_of(key) for key in item["people"]],
