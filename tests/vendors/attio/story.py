@@ -80,11 +80,13 @@ class _Teller:
 
     def _deal(self, item: dict[str, Any]) -> Record:
         told: dict[str, Any] = {
-            "value": typed.currency(item["amount"], item.get("currency", self.told["currency"])),
             "expected_close_date": typed.date(calendar.day(item["close"], self.end).isoformat()),
             "description": typed.text(item["description"]),
             "associated_people": [self._person_of(key) for key in item["people"]],
         }
+        if "amount" in item:
+            currency = item.get("currency", self.told["currency"])
+            told["value"] = typed.currency(item["amount"], currency)
         if "probability" in item:
             told["probability"] = typed.number(item["probability"])
         if "next" in item:
