@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from app.rag.retrieval.cues import asked_for, asking, tells
+from app.rag.retrieval.cues import asked_for, ends_asking, tells
 from app.rag.retrieval.passages import SNIPPET
 from app.rag.retrieval.ranking import MESSAGE, Item
 from app.rag.retrieval.words import WORD, Word, fold, is_russian, stem
@@ -20,8 +20,7 @@ NEAR_THE_BEST = 0.8  # an item far behind the best one supports no sentence
 
 # How much a sentence is worth, beside the share of the question's words that it has (0 to 1).
 OF_THE_KIND = 0.6  # it has a sign of what is asked for: a date, an amount, a reason
-A_QUESTION = 0.5  # lost: who asks does not answer
-ONE_MORE = 0.15  # lost by each sentence after the first: it must bring more than that
+ONE_MORE = 0.35  # lost by a second sentence: it must bring more than that
 TOO_SHORT = 0.3  # lost under SHORT characters: Добрый день!
 SHORT = 25
 THE_SAME = 0.7  # of its words are already said
@@ -120,10 +119,12 @@ def _chosen(question: str, items: list[Item], words: list[Word]) -> list[Said]:
 
 
 def _best(item: Item, words: list[Word], kinds: list[str]) -> Said:
-    """The sentence that answers, or two in a row when the second has what the first lacks."""
+    """The sentence that answers, or two in a row when the second has what the first lacks. Who asks does
+    not answer."""
     sentences = sentences_of(item.passage) or [
         item.passage.strip() or str(item.row["title"] or "–")
     ]
+    sentences = [s for s in sentences if not ends_asking(s)] or sentences
     spans = [" ".join(sentences[n : n + 2]) for n in range(len(sentences) - 1)]
     singles = [_said(text, item, words, kinds, 0) for text in sentences]
     pairs = [_said(text, item, words, kinds, 1) for text in spans]
@@ -135,7 +136,7 @@ def _said(text: str, item: Item, words: list[Word], kinds: list[str], more: int)
     told = frozenset(w.stem for w in words if any(s in folded for s in w.stems))
     of_kind = tells(text, kinds)
     worth = len(told) / len(words) if words else 0.0
-    worth += OF_THE_KIND * of_kind - A_QUESTION * asking(text) - ONE_MORE * more
+    worth += OF_THE_KIND * of_kind - ONE_MORE * more
     worth -= TOO_SHORT * (len(text) < SHORT)
     cut = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1].rstrip() + "…"
     return Said(cut, item, worth, told, of_kind)

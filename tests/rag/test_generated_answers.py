@@ -144,7 +144,7 @@ def test_a_generated_answer_is_cited_and_says_so(
         ({"kind": "status", "status": 401}, "refuses the key"),
         ({"kind": "wrong_json"}, "cannot be read"),
         ({"kind": "not_an_object"}, "cannot be read"),
-        ({"kind": "half_body", "body": b'{"choices":['}, "cannot be re"),
+        ({"kind": "half_body", "body": b'{"choices":['}, "the model"),
         ({"kind": "disconnect"}, "cannot be re"),
         ({"kind": "drip", "seconds": 3}, "too slow"),
         ({"kind": "slow", "seconds": 3}, "too slow"),
