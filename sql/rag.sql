@@ -193,7 +193,7 @@ SELECT p.id AS project_id, p.account_scope_id,
 FROM projects p WHERE p.id = :project_id;
 
 -- name: upsert_documents(project_id, rows)
--- Answers those that are new or changed.
+-- Answers those that are new or changed, and which.
 INSERT INTO source_documents AS d (project_id, id, source_type, title, body, author, source_url, facts, content_hash, occurred_at)
 SELECT :project_id, r.id, r.source_type, r.title, r.body, r.author, r.source_url, r.facts, decode(r.content_hash, 'hex'), r.occurred_at
 FROM jsonb_to_recordset(:rows) AS r(id text, source_type text, title text, body text, author text, source_url text,
@@ -203,7 +203,7 @@ ON CONFLICT (project_id, id) DO UPDATE SET
     source_url = excluded.source_url, facts = excluded.facts, content_hash = excluded.content_hash,
     occurred_at = excluded.occurred_at, updated_at = now()
 WHERE d.content_hash <> excluded.content_hash
-RETURNING d.id;
+RETURNING d.id, xmax = 0 AS inserted;
 
 -- name: delete_documents(project_id, ids)!
 DELETE FROM source_documents WHERE project_id = :project_id AND id = ANY(:ids);
