@@ -129,15 +129,20 @@ FROM next WHERE c.project_id = :project_id AND c.id = next.id
 RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
 
 -- name: store_vectors(project_id, model_id, claim_token, chunk_ids, hashes, vectors)!
--- Only where the chunk is still ours and still has the text that was encoded.
+-- Only where the chunk is still ours and still has the text that was encoded. One that somebody is
+-- rewriting just now is left alone: two writers that wait for each other's chunks would be a deadlock.
 WITH encoded AS (
     SELECT * FROM unnest(:chunk_ids::uuid[], :hashes::bytea[], :vectors::text[]) AS e(id, text_hash, vector)
+), ours AS (
+    SELECT c.id, e.vector FROM rag_chunks c JOIN encoded e ON e.id = c.id
+    WHERE c.project_id = :project_id AND c.embedding_status = 'processing'
+      AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
+    FOR UPDATE OF c SKIP LOCKED
 ), ready AS (
     UPDATE rag_chunks c SET embedding_status = 'ready', embedding_model_id = :model_id, embedding_error = NULL,
         claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
-    FROM encoded e
-    WHERE c.project_id = :project_id AND c.id = e.id AND c.embedding_status = 'processing'
-      AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
+    FROM ours e
+    WHERE c.project_id = :project_id AND c.id = e.id
     RETURNING c.id, c.source_type, c.occurred_at, e.vector
 )
 INSERT INTO rag_vectors (project_id, model_id, chunk_id, embedding, source_type, occurred_at)
