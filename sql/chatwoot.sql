@@ -99,6 +99,19 @@ UPDATE cw_messages m SET content = NULL, content_hash = '', deleted_at = coalesc
 FROM gone WHERE m.project_id = :project_id AND m.conversation_global_id = gone.id
 RETURNING m.id, false AS inserted;
 
+-- name: see_conversations(project_id, account, numbers, began)!
+-- Whatever the two clocks say, what a sweep saw was seen after it began.
+UPDATE cw_conversations SET last_seen_at = greatest(now(), :began::timestamptz)
+WHERE project_id = :project_id AND account_id = :account AND conversation_id = ANY(:numbers) AND deleted_at IS NULL;
+
+-- name: unseen_conversations(project_id, account, began, most)^
+-- How many conversations a sweep did not see, beside how many there are; and the numbers of some of them.
+SELECT count(*) FILTER (WHERE last_seen_at < :began) AS missing, count(*) AS stored,
+       ARRAY(SELECT conversation_id FROM cw_conversations
+             WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL AND last_seen_at < :began
+             ORDER BY conversation_id LIMIT :most) AS numbers
+FROM cw_conversations WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL;
+
 -- name: upsert_messages(project_id, connection_id, rows, read_at)
 -- Answers the messages that are new or changed. A deleted one keeps its place and loses its content.
 -- The vendor tells no time of change, so what was asked for later wins: a poll and a webhook may meet.

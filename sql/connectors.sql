@@ -95,19 +95,22 @@ ON CONFLICT (project_id, connection_id, host) DO UPDATE SET
 UPDATE connector_breakers SET failures = 0, open_until = NULL, updated_at = now()
 WHERE project_id = :project_id AND connection_id = :connection_id AND host = :host AND failures > 0;
 
--- name: register_error(project_id, connector, stream, error_kind, error_message, source_ref, payload, dedupe_key, max_attempts, permanent, counts, delay, base_seconds, cap_seconds, jitter)!
+-- name: register_error(project_id, connector, stream, error_kind, error_message, source_ref, payload, dedupe_key, max_attempts, permanent, counts, patience, delay, base_seconds, cap_seconds, jitter)!
 -- One open row a fault. The nth failure waits base * 2^(n-1) seconds, scattered by a fifth; the last
--- one, or one that waiting does not mend, is a dead letter.
+-- one, or one that waiting does not mend, is a dead letter. Where there is patience, its seconds count and
+-- not the attempts.
 INSERT INTO connector_errors AS e (project_id, connector, stream, error_kind, error_message, source_ref,
                                    payload_json, dedupe_key, status, next_retry_at)
 VALUES (:project_id, :connector, :stream, :error_kind, :error_message, :source_ref, :payload, :dedupe_key,
-        CASE WHEN :permanent OR :max_attempts <= 1 THEN 'dead_letter' ELSE 'pending' END,
+        CASE WHEN :permanent OR (:max_attempts <= 1 AND :patience::float8 IS NULL) THEN 'dead_letter' ELSE 'pending' END,
         CASE WHEN :permanent THEN NULL
              ELSE now() + make_interval(secs => coalesce(:delay::float8, :base_seconds * :jitter::float8)) END)
 ON CONFLICT (project_id, connector, dedupe_key) WHERE status <> 'resolved' DO UPDATE SET
     attempt = e.attempt + CASE WHEN :counts THEN 1 ELSE 0 END, occurrences = e.occurrences + 1,
     error_message = excluded.error_message, payload_json = excluded.payload_json, updated_at = now(),
-    status = CASE WHEN e.status = 'dead_letter' OR :permanent OR (:counts AND e.attempt + 1 >= :max_attempts)
+    status = CASE WHEN e.status = 'dead_letter' OR :permanent OR (:counts AND CASE
+                      WHEN :patience::float8 IS NULL THEN e.attempt + 1 >= :max_attempts
+                      ELSE e.first_seen_at < now() - make_interval(secs => :patience) END)
                   THEN 'dead_letter' ELSE 'retrying' END,
     next_retry_at = CASE WHEN e.status = 'dead_letter' OR :permanent THEN NULL
         ELSE now() + make_interval(secs => coalesce(:delay::float8,
@@ -222,9 +225,12 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
           AND e.status <> 'resolved') AS open_errors,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
           AND e.status = 'dead_letter') AS dead_letters,
+       (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
+          AND e.status <> 'resolved' AND e.error_kind = 'record_invalid') AS quarantined,
        (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = :project_id
           AND e.connector = k.connector AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid') AS failing_since,
-       c.id AS connection_id, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url,
+       b.failures AS breaker_failures, b.open_until AS breaker_until,
+       c.id AS connection_id, c.enabled, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url,
        w.has_door, w.applied_at, w.applied_seconds, w.given_up_at, w.failed, w.waiting_seconds,
        (SELECT j.cadence_seconds FROM scheduled_jobs j
         WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle') AS cadence_seconds
@@ -232,8 +238,12 @@ FROM (VALUES ('attio'), ('chatwoot'), ('linear')) AS k(connector)
 LEFT JOIN connector_sync_state s ON s.project_id = :project_id AND s.connector = k.connector
 LEFT JOIN LATERAL (
     SELECT * FROM connector_connections c
-    WHERE c.project_id = :project_id AND c.connector = k.connector AND c.enabled
-    ORDER BY c.created_at, c.id LIMIT 1) c ON true
+    WHERE c.project_id = :project_id AND c.connector = k.connector
+    ORDER BY c.enabled DESC, c.created_at, c.id LIMIT 1) c ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM connector_breakers b
+    WHERE b.project_id = :project_id AND b.connection_id = c.id
+    ORDER BY b.open_until DESC NULLS LAST, b.host LIMIT 1) b ON true
 LEFT JOIN webhook_health w ON w.project_id = :project_id AND w.connection_id = c.id
 ORDER BY k.connector;
 

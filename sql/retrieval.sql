@@ -162,17 +162,20 @@ WITH run AS (
 )
 SELECT id::text FROM run;
 
--- name: list_runs(project_id, before_id, most)
+-- name: list_runs(project_id, user_id, before_id, most)
+-- One person's runs, or everybody's.
 SELECT id::text, query_text, mode, top_k, chunk_hits, source_hits, quality_score, source_diversity, cached, degraded,
        duration_ms, created_by, created_at
 FROM lightrag_query_runs
 WHERE project_id = :project_id AND (:before_id::bigint IS NULL OR id < :before_id)
+  AND (:user_id::uuid IS NULL OR user_id = :user_id)
 ORDER BY id DESC LIMIT :most;
 
--- name: find_run(project_id, run_id)^
+-- name: find_run(project_id, user_id, run_id)^
 SELECT id::text, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score,
        source_diversity, cached, degraded, duration_ms, created_by, created_at
-FROM lightrag_query_runs WHERE project_id = :project_id AND id = :run_id;
+FROM lightrag_query_runs
+WHERE project_id = :project_id AND id = :run_id AND (:user_id::uuid IS NULL OR user_id = :user_id);
 
 -- name: give_feedback(project_id, run_id, user_id, rating, comment)^
 -- One opinion of a person on a run; the last one counts. No row: the project has no such run.

@@ -103,7 +103,7 @@ FROM (
 WHERE week > (date_trunc('week', now() AT TIME ZONE :time_zone) - make_interval(weeks => :weeks))::date
 GROUP BY week, score_band ORDER BY week DESC, score_band;
 
--- name: suggestions(project_id, user_id, days, wanted, pattern, prefix, most)
+-- name: suggestions(project_id, user_id, days, wanted, pattern, prefix, like_this, most)
 -- What was searched for before and found something: by oneself, or by two people at least, so that nobody
 -- reads another's questions. Beginnings before parts before what is only similar.
 WITH past AS (
@@ -113,7 +113,8 @@ WITH past AS (
     FROM search_analytics s
     WHERE s.project_id = :project_id AND s.event_type = 'search'
       AND s.created_at > now() - make_interval(days => :days)
-      AND (:wanted::text IS NULL OR s.query_norm LIKE :pattern::text OR :wanted::text <%% s.query_norm)
+      AND (:wanted::text IS NULL OR s.query_norm LIKE :prefix::text OR s.query_norm LIKE :pattern::text
+           OR :like_this::text <%% s.query_norm)
 )
 SELECT (array_agg(query ORDER BY (user_id = :user_id) DESC NULLS LAST, created_at DESC, query))[1] AS query,
        count(*) AS search_count
@@ -179,7 +180,7 @@ SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM events) AS eve
 
 -- name: palette(user_id, role, private, project_ids, types, text, pattern, beginning, digits, words, status, since, before, most)
 -- Whatever has the words, of every type that is asked for, over the projects that the caller may enter.
--- At most 5,000 messages of a project are looked at; `of_type` counts all that were found of a type.
+-- `of_type` counts all that were found of a type.
 WITH mine AS MATERIALIZED (
     SELECT p.id, p.name, p.phase, p.updated_at FROM projects p
     WHERE p.archived_at IS NULL AND lower(p.name) <> '__legacy_scope__'
@@ -214,37 +215,52 @@ WITH mine AS MATERIALIZED (
     WHERE 'job' = ANY(:types::text[])
       AND (replace(r.job_type, '_', ' ') LIKE replace(:pattern, '\_', ' ') OR :text::text <%% replace(r.job_type, '_', ' '))
 ), said AS (
-    SELECT 'message' AS type, t.source_pk AS id, p.id AS project_id, p.name AS project_name, t.occurred_at AS updated_at
+    -- The newest of each project; how many there are is counted up to a thousand.
+    SELECT 'message' AS type, t.id, p.id AS project_id, p.name AS project_name, t.updated_at, n.of_project
     FROM mine p CROSS JOIN LATERAL (
-        SELECT t.source_pk, t.occurred_at FROM search_texts t
+        SELECT m.id, m.created_at AS updated_at
+        FROM search_texts t JOIN cw_messages m ON m.project_id = p.id AND m.id = t.source_pk AND m.deleted_at IS NULL
         WHERE t.project_id = p.id AND t.source_type = 'chatwoot_message' AND (:private OR NOT t.private)
           AND (t.words @@ to_tsquery('russian', :words) OR t.body LIKE :pattern::text)
           AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
           AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
-        LIMIT 5000) t
+        ORDER BY coalesce(m.created_at, '-infinity') DESC, m.id DESC LIMIT :most) t
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS of_project FROM (
+            SELECT FROM search_texts t
+            WHERE t.project_id = p.id AND t.source_type = 'chatwoot_message' AND (:private OR NOT t.private)
+              AND (t.words @@ to_tsquery('russian', :words) OR t.body LIKE :pattern::text)
+              AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
+              AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+            LIMIT 1000) seen) n
     WHERE 'message' = ANY(:types::text[]) AND :status::text IS NULL
 ), found AS (
-    SELECT type, id, title, excerpt, status, project_id, project_name, updated_at,
+    SELECT type, id, title, excerpt, status, project_id, project_name, updated_at, 1 AS counts,
            CASE WHEN search_text LIKE :beginning THEN 1.0 WHEN by_number OR search_text LIKE :pattern::text THEN 0.9
                 ELSE 0.8 * word_similarity(:text::text, search_text) END::float8 AS score
     FROM named
     WHERE (:status::text IS NULL OR lower(status) = :status)
       AND (:since::timestamptz IS NULL OR updated_at >= :since) AND (:before::timestamptz IS NULL OR updated_at < :before)
     UNION ALL
-    SELECT type, id, NULL, NULL, NULL, project_id, project_name, updated_at, 0.7 FROM said
+    SELECT type, id, NULL, NULL, NULL, project_id, project_name, updated_at,
+           -- The first one of a project stands for all of it.
+           CASE WHEN row_number() OVER (PARTITION BY project_id ORDER BY id) = 1 THEN of_project ELSE 0 END, 0.7
+    FROM said
 ), placed AS (
-    SELECT f.*, count(*) OVER (PARTITION BY type) AS of_type,
+    SELECT f.*, sum(counts) OVER (PARTITION BY type) AS of_type,
            row_number() OVER (PARTITION BY type ORDER BY score DESC, updated_at DESC NULLS LAST, project_id, id) AS place
     FROM found f
+), page AS (
+    SELECT * FROM placed WHERE place <= :most
+    ORDER BY score DESC, updated_at DESC NULLS LAST, type, project_id, id LIMIT 10 * :most
 )
 SELECT f.type, f.id, coalesce(f.title, m.sender_name, k.name, k.email) AS title, coalesce(f.excerpt, left(m.content, 200)) AS excerpt,
        coalesce(f.status, v.status) AS status, f.project_id, f.project_name, f.updated_at, round(f.score::numeric, 4) AS score,
-       m.conversation_global_id, f.of_type
-FROM placed f
+       m.conversation_global_id, f.of_type::int
+FROM page f
 LEFT JOIN cw_messages m ON f.type = 'message' AND m.project_id = f.project_id AND m.id = f.id
 LEFT JOIN cw_conversations v ON v.project_id = m.project_id AND v.id = m.conversation_global_id
 LEFT JOIN cw_contacts k ON k.project_id = m.project_id AND k.id = m.contact_global_id
-WHERE f.place <= :most
 ORDER BY f.score DESC, f.updated_at DESC NULLS LAST, f.type, f.project_id, f.id;
 
 -- name: purge_events(project_id, days, batch)!

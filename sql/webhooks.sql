@@ -62,18 +62,24 @@ UPDATE webhook_deliveries SET status = :status, claim = NULL, next_attempt_at = 
        processing_ms = :milliseconds, error_kind = :error_kind, last_error = left(:error, 2000)
 WHERE project_id = :project_id AND id = ANY(:ids) AND claim = :claim;
 
--- name: fail_deliveries(project_id, claim, ids, error_kind, error, milliseconds, counts, delay, base_seconds, cap_seconds, jitter, max_attempts)
--- The nth failure waits base * 2^(n-1) seconds, scattered by a fifth; the last one is a dead letter.
-UPDATE webhook_deliveries SET
-    status = CASE WHEN :counts AND attempts >= :max_attempts THEN 'dead_letter' ELSE 'failed' END,
-    next_attempt_at = CASE WHEN :counts AND attempts >= :max_attempts THEN NULL
+-- name: fail_deliveries(project_id, claim, ids, error_kind, error, milliseconds, counts, patience, delay, base_seconds, cap_seconds, jitter, max_attempts)
+-- The nth failure waits base * 2^(n-1) seconds, scattered by a fifth; the last one is a dead letter, unless
+-- there is patience for so many seconds yet.
+WITH judged AS (
+    SELECT id, :counts AND attempts >= :max_attempts
+                   AND coalesce(received_at < now() - make_interval(secs => :patience::float8), true) AS given_up
+    FROM webhook_deliveries WHERE project_id = :project_id AND id = ANY(:ids) AND claim = :claim
+)
+UPDATE webhook_deliveries d SET
+    status = CASE WHEN judged.given_up THEN 'dead_letter' ELSE 'failed' END,
+    next_attempt_at = CASE WHEN judged.given_up THEN NULL
         ELSE now() + make_interval(secs => coalesce(:delay::float8,
             least(:cap_seconds, :base_seconds * 2 ^ least(attempts - 1, 20)) * :jitter::float8)) END,
     attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END,
     claim = NULL, processed_at = now(), processing_ms = :milliseconds,
     error_kind = :error_kind, last_error = left(:error, 2000)
-WHERE project_id = :project_id AND id = ANY(:ids) AND claim = :claim
-RETURNING status;
+FROM judged WHERE d.project_id = :project_id AND d.id = judged.id
+RETURNING d.status;
 
 -- name: release_deliveries(project_id, claim)!
 -- What a run that had to stop did not get to; it does not count as an attempt.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -9,98 +11,160 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from app.connectors import connections, state
-from app.db import db, statements
+from app.cli.following import (
+    FAILED,
+    chosen_project,
+    ending,
+    exit_code,
+    follow,
+    json_option,
+    project_option,
+    public,
+    wait_option,
+)
+from app.connectors import connections, repairs, service, state
+from app.connectors.reconciliation.service import JOB as RECONCILIATION
+from app.connectors.vendors import VENDORS
+from app.db import Row, db, statements
 from app.scheduler import service as scheduler
 from app.web.errors import ApiError
 from app.web.responses import dump_json
 
 sql = statements("connectors")
 console = Console()
-project_option = click.option("--project", "project_id", type=UUID, required=True)
+connector_name = click.Choice(list(VENDORS))
+some_connectors = click.argument("names", metavar="[CONNECTOR]...", nargs=-1, type=connector_name)
+COLOURS = {"ok": "green", "failed": "red", "partial": "yellow", "running": "cyan"}
 
 
 @click.group("connectors")
 def cli() -> None:
-    """Connect projects to vendors and watch their syncs."""
+    """Connect projects to vendors, sync them, and see what is wrong.
+
+    \b
+    flask connectors connect linear --account WORKSPACE-ID   asks for the token
+    flask connectors state                                   who is behind, why, what comes next
+    flask connectors sync                                    everything that is connected, with bars
+    flask connectors sync chatwoot attio                     these two
+    flask connectors errors --status dead_letter             what waits for you
+    flask connectors retry 17                                give dead letter 17 another chance
+    flask connectors reconcile                               what the vendors have against what is here
+
+    Exit codes: 0 it came off, 1 it failed, 2 wrong usage, 3 it is still at work after --wait.
+    Progress goes to stderr; with --json, stdout is JSON and nothing else.
+    """
 
 
 @cli.command()
+@click.argument("connector", type=connector_name)
 @project_option
-@click.option("--base-url", required=True)
-@click.option("--account", required=True, help="The vendor's account id.")
-@click.option("--token", prompt=True, hide_input=True, help="An administrator's API token.")
-def connect(project_id: UUID, base_url: str, account: str, token: str) -> None:
-    """Connect a project to a Chatwoot account."""
+@click.option("--account", required=True, help="The account's number or the workspace's id.")
+@click.option("--base-url", help="Needed for Chatwoot; the others have an address of their own.")
+@click.option(
+    "--token", prompt=True, hide_input=True, help="An API token that may read everything."
+)
+@click.option("--no-test", is_flag=True, help="Store it without asking the vendor.")
+def connect(
+    connector: str,
+    project: str | None,
+    account: str,
+    base_url: str | None,
+    token: str,
+    no_test: bool,
+) -> None:
+    """Connect a project to an account, or give the account a new token."""
+    project_id = chosen_project(project)
+    address = base_url or VENDORS[connector].base_url(connections.settings())
+    if not address:
+        raise click.UsageError(f"{connector} needs --base-url.")
+    if not re.fullmatch(VENDORS[connector].account_pattern, account):
+        raise click.UsageError(f"--account is not {VENDORS[connector].account_hint}.")
+    given: dict[str, Any] = {
+        "connector": connector,
+        "base_url": address,
+        "external_account_id": account,
+        "api_token": token,
+    }
     try:
-        row = connections.store(
-            project_id,
-            connector="chatwoot",
-            base_url=base_url,
-            external_account_id=account,
-            api_token=token,
-        )
+        connections.refuse_unsafe_url(address, connections.settings())
+        if not no_test:
+            service.verify(connections.draft(project_id, **given))
+        row = connections.store(project_id, **given)
     except ApiError as error:
         raise click.ClickException(error.message) from None
-    console.print(
-        f"Connected ({row['id']}). Sync with `flask connectors sync --project {project_id}`."
-    )
+    console.print(f"Connected ({row['id']}). `flask connectors sync {connector}` reads it now.")
 
 
 @cli.command()
+@some_connectors
 @project_option
-@click.option("--wait", default=300.0, show_default=True, help="Seconds to wait for the end.")
-def sync(project_id: UUID, wait: float) -> None:
-    """Sync Chatwoot now and follow it."""
-    asked = scheduler.request_run(project_id, "chatwoot_sync")
-    with console.status("Syncing ...") as status:
-        row: Any = None
-        while wait > 0:
-            row = scheduler.wait_for_end(project_id, asked.id, min(0.5, wait))
-            wait -= 0.5
-            if row["status"] in scheduler.ENDED:
-                break
-            done = row["progress"].get("processed_messages", 0)
-            status.update(f"Syncing: {row['status']}, {done} messages")
-    console.print(row["status"], row["error"] or "", dump_json(row["result"]).decode())
+@wait_option
+@json_option
+def sync(names: tuple[str, ...], project: str | None, wait: float, as_json: bool) -> None:
+    """Sync connectors now, side by side, and follow them; all that are connected unless some are named."""
+    project_id = chosen_project(project)
+    wanted = _connected(project_id, names)
+    runs = {name: scheduler.request_run(project_id, f"{name}_sync").id for name in wanted}
+    rows = follow(project_id, runs, wait)
+    _report(rows, as_json)
+    sys.exit(exit_code(rows))
 
 
 @cli.command("state")
 @project_option
-@click.option("--json", "as_json", is_flag=True)
-def show_state(project_id: UUID, as_json: bool) -> None:
-    """One line a connector: how it is and what happens next."""
-    states = state.connector_states(project_id, connections.settings())
+@json_option
+@click.option("--check", is_flag=True, help="Exit with 1 when a connector is behind.")
+def show_state(project: str | None, as_json: bool, check: bool) -> None:
+    """How each connector is, for how long, why, and what happens next."""
+    states = state.connector_states(chosen_project(project), connections.settings())
     if as_json:
         click.echo(dump_json(states))
-        return
-    table = Table("Connector", "State", "In words", box=None)
-    colours = {"ok": "green", "failed": "red", "partial": "yellow", "running": "cyan"}
-    for found in states:
-        colour = colours.get(found["status"], "white")
-        table.add_row(found["connector"], f"[{colour}]{found['status']}[/]", found["message"])
-    console.print(table)
+    else:
+        table = Table("Connector", "State", "Behind", "In words", box=None, padding=(0, 2, 1, 0))
+        for found in states:
+            colour = COLOURS.get(found["status"], "white")
+            behind = "[red]yes[/]" if found["behind"] else "no" if found["connection"] else "–"
+            table.add_row(
+                found["connector"], f"[{colour}]{found['status']}[/]", behind, found["message"]
+            )
+        console.print(table)
+    sys.exit(FAILED if check and any(found["behind"] for found in states) else 0)
 
 
 @cli.command()
 @project_option
-@click.option("--status", default=None)
-@click.option("--json", "as_json", is_flag=True)
-def errors(project_id: UUID, status: str | None, as_json: bool) -> None:
-    """Errors, the most recently seen first."""
+@click.option(
+    "--status", type=click.Choice(["pending", "retrying", "dead_letter", "resolved"]), default=None
+)
+@click.option("--connector", type=connector_name, default=None)
+@click.option("--kind", default=None, help="Like network, auth_failed, record_invalid.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@json_option
+def errors(
+    project: str | None,
+    status: str | None,
+    connector: str | None,
+    kind: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """What went wrong, the most recently seen first."""
     with db.connection() as connection:
-        rows = sql.list_errors(
+        rows: list[Row] = sql.list_errors(
             connection,
-            project_id=project_id,
+            project_id=chosen_project(project),
             status=status,
-            connector=None,
-            error_kind=None,
+            connector=connector,
+            error_kind=kind,
             before_at=None,
             before_id=None,
-            most=100,
+            most=limit,
         )
     if as_json:
         click.echo(dump_json(rows))
+        return
+    if not rows:
+        console.print("None.")
         return
     table = Table(
         "Id", "Connector", "Stream", "Kind", "State", "Times", "Next try", "Message", box=None
@@ -112,3 +176,120 @@ def errors(project_id: UUID, status: str | None, as_json: bool) -> None:
             str(row["occurrences"]), due, row["error_message"],
         )  # fmt: skip
     console.print(table)
+
+
+@cli.command()
+@click.argument("error_id", required=False, type=click.IntRange(1, 2**63 - 1))
+@project_option
+@wait_option
+@json_option
+def retry(error_id: int | None, project: str | None, wait: float, as_json: bool) -> None:
+    """Give a dead letter another chance, or sync whatever has an error that is due."""
+    project_id = chosen_project(project)
+    if error_id is None:
+        runs = {"errors": scheduler.request_run(project_id, "connector_errors_retry").id}
+    else:
+        try:
+            row, run_id = repairs.retry_dead_letter(project_id, error_id)
+        except ApiError as error:
+            raise click.ClickException(error.message) from None
+        runs = {row["connector"]: UUID(run_id)}
+    rows = follow(project_id, runs, wait)
+    _report(rows, as_json)
+    sys.exit(exit_code(rows))
+
+
+@cli.command("test")
+@some_connectors
+@project_option
+@json_option
+def test_connections(names: tuple[str, ...], project: str | None, as_json: bool) -> None:
+    """Ask the vendors whether the connections work."""
+    project_id = chosen_project(project)
+    results = [_tested(project_id, name) for name in _connected(project_id, names)]
+    if as_json:
+        click.echo(dump_json(results))
+    else:
+        for result in results:
+            mark = "[green]works[/]" if result["ok"] else "[red]fails[/]"
+            console.print(f"{result['connector']:10} {mark}  {result['told']}")
+    sys.exit(0 if all(result["ok"] for result in results) else FAILED)
+
+
+@cli.command()
+@project_option
+@wait_option
+@json_option
+def reconcile(project: str | None, wait: float, as_json: bool) -> None:
+    """Ask the vendors what they have, and compare it with what is here."""
+    project_id = chosen_project(project)
+    runs = {"reconciliation": scheduler.request_run(project_id, RECONCILIATION).id}
+    rows = follow(project_id, runs, wait)
+    row = rows["reconciliation"]
+    if as_json:
+        click.echo(dump_json(public(row)))
+    else:
+        _show_figures(row)
+    sys.exit(exit_code(rows))
+
+
+def _connected(project_id: UUID, names: tuple[str, ...]) -> list[str]:
+    """The connectors that were named, else those that the project has. Raises ClickException for one that
+    it has not."""
+    try:
+        if names:
+            return [service.require_connection(project_id, name).connector for name in names]
+        found = [name for name in VENDORS if connections.find(project_id, name) is not None]
+    except ApiError as error:
+        raise click.ClickException(error.message) from None
+    if not found:
+        raise click.ClickException(
+            "Nothing is connected to this project: `flask connectors connect`."
+        )
+    return found
+
+
+def _tested(project_id: UUID, name: str) -> dict[str, Any]:
+    try:
+        answer = service.verify(service.require_connection(project_id, name))
+    except ApiError as error:
+        return {"connector": name, "ok": False, "told": error.message}
+    told = ", ".join(f"{key}: {value}" for key, value in answer.items())
+    return {"connector": name, "ok": True, "told": told}
+
+
+def _report(rows: dict[str, Row], as_json: bool) -> None:
+    if as_json:
+        click.echo(dump_json({name: public(row) for name, row in rows.items()}))
+        return
+    for name, row in rows.items():
+        counts = {
+            key: value for key, value in row["result"].items() if type(value) is int and value
+        }
+        told = ", ".join(f"{key} {value}" for key, value in counts.items()) or "nothing new"
+        console.print(f"{name:10} {ending(row)}  {row['error'] or told}")
+    if any(row["status"] == "queued" for row in rows.values()):
+        console.print("No worker has taken it yet: is `python -m jobs` running?")
+
+
+def _show_figures(row: Row) -> None:
+    table = Table(
+        "Connector", "Kind", "Upstream", "Here", "Missing", "Only here", "Complete", box=None
+    )
+    for metric in row["result"].get("metrics", []):
+        for kind in metric["payload"].get("kinds", []):
+            table.add_row(
+                metric["connector"], kind["kind"],
+                *(str(kind[name]) for name in ("upstream", "here", "missing", "only_here")),
+                f"{kind['coverage_pct']:g} %",
+            )  # fmt: skip
+    console.print(table)
+    for skipped in row["result"].get("skipped", []):
+        console.print(f"[yellow]{skipped['connector']} was not counted[/]: {skipped['reason']}.")
+    summary = row["result"].get("summary", {})
+    if summary.get("completeness_pct") is not None:
+        console.print(f"All together: {summary['completeness_pct']:g} %, {ending(row)}")
+    elif row["error"] or row["status"] not in scheduler.ENDED:
+        console.print(f"{ending(row)} {row['error'] or ''}")
+    else:
+        console.print("Nothing is connected to this project.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,17 @@ class Upstream:
         self.ids.append(record_id)
         self.active.append(moment(active))
         self.total += 1
+
+    def without(self, refused: set[Any]) -> Upstream:
+        """The same but for these, which must not be here."""
+        kept = [(id, at) for id, at in zip(self.ids, self.active, strict=True) if id not in refused]
+        gone = len(self.ids) - len(kept)
+        return replace(
+            self,
+            ids=[id for id, _ in kept],
+            active=[at for _, at in kept],
+            total=self.total - gone,
+        )
 
 
 class Patience:

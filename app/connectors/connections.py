@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,6 +92,33 @@ def _open(row: Row) -> Connection:
         options=row["options"],
         enabled=row["enabled"],
         health=row["health"],
+    )
+
+
+def draft(
+    project_id: UUID,
+    *,
+    connector: str,
+    base_url: str,
+    external_account_id: str,
+    api_token: str,
+    filters: dict[str, Any] | None = None,
+    mapping: dict[str, Any] | None = None,
+    display_name: str = "",
+) -> Connection:
+    """A connection as it would be, to try it before it is stored."""
+    return Connection(
+        id=project_id,
+        project_id=project_id,
+        connector=connector,
+        base_url=base_url,
+        external_account_id=external_account_id,
+        token=api_token,
+        filters=filters or {},
+        mapping=mapping or {},
+        options={},
+        enabled=True,
+        health="ok",
     )
 
 
@@ -204,8 +232,10 @@ def change(
     filters: dict[str, Any] | None = None,
     mapping: dict[str, Any] | None = None,
     enabled: bool | None = None,
+    check: Callable[[str, dict[str, Any], dict[str, Any]], None] = lambda *_: None,
 ) -> Row:
-    """Change what is given of a connection. Other filters mean that everything is read again.
+    """Change what is given of a connection. Other filters mean that everything is read again. `check`
+    may refuse the mapping that it then has beside its filters.
 
     Raises 404 `connection_not_found`, 409 `<connector>_source_binding_error`.
     """
@@ -237,6 +267,8 @@ def change(
             ) from None
         if row is None:
             raise _missing()
+        if row["connector"] != "loops" and (filters is not None or mapping is not None):
+            check(row["connector"], row["mapping"], row["filters"])
         if filters is not None:
             sql.forget_places(tx, project_id=project_id, connection_id=connection_id)
         if api_token:

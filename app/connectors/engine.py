@@ -152,6 +152,14 @@ def _failure(stream: Stream, fault: Exception) -> ConnectorError:
             f"{stream.name} cannot be read: {fault.message}",
             http_status=fault.http_status,
         )
+    if fault.kind == "not_found":
+        return ConnectorError(
+            "upstream_not_found",
+            f"{stream.name} is not found there: {fault.message}",
+            http_status=fault.http_status,
+            vendor_request_id=fault.vendor_request_id,
+            excerpt=fault.excerpt,
+        )
     return fault
 
 

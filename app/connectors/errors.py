@@ -12,6 +12,17 @@ SOFT = frozenset({"stream_unavailable", "sweep_guard"})
 HELD = frozenset({"sweep_guard"})
 # The vendor is away or overloaded: worth another try within the same call.
 TRANSIENT = frozenset({"timeout", "network", "upstream_5xx", "invalid_response"})
+# The vendor's trouble and none of ours: tried again at growing pauses for as long as an outage may last.
+PASSING = TRANSIENT | {"rate_limited", "circuit_open"}
+# The vendor was not asked, asked us to wait, or has nothing of the kind: no failed attempt.
+NO_ATTEMPT = frozenset({"rate_limited", "circuit_open", "stream_unavailable"})
+# What lasts longer is no outage any more: somebody should look.
+LONGEST_OUTAGE = 3 * 86_400.0  # seconds
+
+
+def patience(kind: str) -> float | None:
+    """For how many seconds failures of this kind are nobody's task; None for none."""
+    return LONGEST_OUTAGE if kind in PASSING else None
 
 
 class ConnectorError(Exception):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from app.connectors.errors import HELD, ConnectorError
+from app.connectors.errors import HELD, NO_ATTEMPT, ConnectorError, patience
 from app.db import Connection, statements
 from config.settings import Settings
 
@@ -37,7 +37,9 @@ def register(
     error: ConnectorError,
     settings: Settings,
 ) -> None:
-    """Note a failure. A known one counts on; a permanent one waits for a person at once."""
+    """Note a failure. A known one counts on; a permanent one waits for a person at once, and one of a
+    vendor that is away only when it has been away for days."""
+    missing = error.kind == "stream_unavailable"
     _write(
         tx,
         project_id,
@@ -49,9 +51,10 @@ def register(
         payload=error.details(),
         max_attempts=FEW_ATTEMPTS.get(error.kind, settings.connector_max_retries),
         permanent=error.permanent or error.kind in HELD,
-        # A vendor's wish for a pause is no failed attempt.
-        counts=error.kind != "rate_limited",
-        delay=error.retry_after,
+        counts=error.kind not in NO_ATTEMPT,
+        patience=patience(error.kind),
+        # Every sync looks whether the stream is there; none is made for it alone.
+        delay=LONGEST_DELAY if missing else error.retry_after,
         settings=settings,
     )
 
@@ -77,6 +80,7 @@ def quarantine(
         max_attempts=1,
         permanent=True,
         counts=True,
+        patience=None,
         delay=None,
         settings=settings,
     )
@@ -95,6 +99,7 @@ def _write(
     max_attempts: int,
     permanent: bool,
     counts: bool,
+    patience: float | None,
     delay: float | None,
     settings: Settings,
 ) -> None:
@@ -112,6 +117,7 @@ def _write(
         max_attempts=max_attempts,
         permanent=permanent,
         counts=counts,
+        patience=patience,
         delay=delay,
         base_seconds=settings.connector_retry_base_seconds,
         cap_seconds=LONGEST_DELAY,

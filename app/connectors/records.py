@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,9 @@ from app.connectors.failures import Rejected
 Json = dict[str, Any]
 
 SURROGATES = re.compile("[\ud800-\udfff]")
+# One sign may stand for 18 letters (ﷺ), each of two bytes.
+FINDABLE_BYTES = 250_000
+SURELY_FINDABLE = FINDABLE_BYTES // 36
 OLDEST_SECONDS = 86_400 * 365  # 0, empty and the first year of the epoch are no times
 
 
@@ -41,6 +45,21 @@ def clean(text: Any) -> str | None:
     if text is None:
         return None
     return SURROGATES.sub("\ufffd", str(text).replace("\x00", ""))
+
+
+def findable(text: Any) -> str | None:
+    """Text as the index of words can hold it. Postgres refuses one whose words fill more than a megabyte,
+    and a compound or an address counts with its parts beside it; so what is longer than any letter loses
+    its end."""
+    cleaned = clean(text)
+    if cleaned is None or len(cleaned) <= SURELY_FINDABLE:
+        return cleaned
+    room = FINDABLE_BYTES
+    for position, character in enumerate(cleaned):
+        room -= len(unicodedata.normalize("NFKC", character).encode())
+        if room < 0:
+            return cleaned[:position]
+    return cleaned
 
 
 def short(text: Any, limit: int) -> str | None:

@@ -10,7 +10,6 @@ from flask import current_app
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from app.connectors import connections, service, state
-from app.connectors.connections import Connection
 from app.connectors.vendors import VENDORS
 from app.db import statements
 from app.web.access import identity
@@ -94,8 +93,9 @@ def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """Connect the project to an account; for a known account, give it a new token."""
     verify = body.pop("verify")
     connections.refuse_unsafe_url(body["base_url"], current_app.config["SETTINGS"])
+    service.check_mapping(body["connector"], body["mapping"] or {}, body["filters"])
     if verify:
-        service.verify(_draft(project_id, body))
+        service.verify(connections.draft(project_id, **body))
     return {"connection": connections.store(project_id, caller=identity(), **body)}
 
 
@@ -109,7 +109,8 @@ def update_connection(
     project_id: UUID, connection_id: UUID, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Change a connection's name, token, filters or mapping; what is left out stays."""
-    return {"connection": connections.change(project_id, connection_id, **body)}
+    changed = connections.change(project_id, connection_id, **body, check=service.check_mapping)
+    return {"connection": changed}
 
 
 @api.post(
@@ -153,20 +154,3 @@ def test_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
     if opened is None:
         raise ApiError(404, "connection_not_found", "There is no such connection.")
     return {"verified": service.verify(opened)}
-
-
-def _draft(project_id: UUID, body: dict[str, Any]) -> Connection:
-    """The connection as it would be, to try it before it is stored."""
-    return Connection(
-        id=project_id,
-        project_id=project_id,
-        connector=body["connector"],
-        base_url=body["base_url"],
-        external_account_id=body["external_account_id"],
-        token=body["api_token"],
-        filters=body["filters"],
-        mapping=body["mapping"] or {},
-        options={},
-        enabled=True,
-        health="ok",
-    )

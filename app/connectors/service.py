@@ -20,7 +20,7 @@ from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
 from app.scheduler.context import Handler, JobResult, RunContext, RunStopped
 from app.scheduler.service import request_run
-from app.web.errors import ApiError
+from app.web.errors import ApiError, invalid
 
 log = structlog.get_logger(__name__)
 sql = statements("connectors")
@@ -294,7 +294,8 @@ def _end(
         changed=any(outcome.counts.get(name) for name in vendor.changes),
         error_kind=error.kind if error else None,
         error=error.message if error else None,
-        retry_after=error.retry_after if error else None,
+        # A breaker's pause is our own: the schedule's grow from failure to failure.
+        retry_after=error.retry_after if error and error.kind == "rate_limited" else None,
     )
 
 
@@ -325,6 +326,14 @@ def refusal(connector: str, error: ConnectorError) -> ApiError:
     return ApiError(
         status, code, f"{error.message}.", {"connector": connector, "error_kind": error.kind}
     )
+
+
+def check_mapping(connector: str, mapping: dict[str, Any], filters: dict[str, Any]) -> None:
+    """Raise 400 `validation_error` for a mapping that no sync could use."""
+    try:
+        VENDORS[connector].check_mapping(mapping, filters)
+    except ConnectorError as error:
+        raise invalid(f"{error.message}.", "mapping") from None
 
 
 def verify(connection: Connection) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import Any
 
 from app.connectors.attio import census as attio_census
 from app.connectors.attio import streams as attio
+from app.connectors.attio.configured import Configured
 from app.connectors.breaker import Breaker
 from app.connectors.census import Census, Patience
 from app.connectors.chatwoot import census as chatwoot_census
 from app.connectors.chatwoot import streams as chatwoot
 from app.connectors.connections import Connection
 from app.connectors.engine import Reader
+from app.connectors.errors import ConnectorError
 from app.connectors.linear import census as linear_census
 from app.connectors.linear import streams as linear
 from config.settings import Settings
@@ -25,7 +27,8 @@ class Vendor:
 
     `open` makes a reader; its third argument is the breaker that calls go through, its last raises when
     the run must stop. `census` lists what there is, through such a reader. `verify` asks the vendor who
-    the token is. `shown` are the counts that a sync's
+    the token is. `check_mapping` raises ConnectorError for a connection's mapping (beside its filters)
+    that cannot be used. `shown` are the counts that a sync's
     result always has, `processed` those that add up to the run's processed_count, `changes` those that
     mean that what builds on the data must run.
     """
@@ -34,6 +37,7 @@ class Vendor:
     open: Callable[[Connection, Settings, Breaker, Callable[[], None]], Reader]
     census: Callable[[Any, Patience], Census]
     verify: Callable[[Connection, Settings], dict[str, Any]]
+    check_mapping: Callable[[dict[str, Any], dict[str, Any]], Any]
     shown: tuple[str, ...]
     processed: tuple[str, ...]
     changes: tuple[str, ...]
@@ -44,6 +48,11 @@ class Vendor:
         """The vendor's own address, for a vendor that has one."""
         found: str | None = getattr(settings, f"{self.name}_base_url", None)
         return None if self.name in SELF_HOSTED else found
+
+
+def _no_mapping(mapping: dict[str, Any], filters: dict[str, Any]) -> None:
+    if mapping:
+        raise ConnectorError("config_missing", "this connector has nothing to map")
 
 
 # A new connection must name its server: the one in the settings is the installation's.
@@ -57,6 +66,7 @@ VENDORS: dict[str, Vendor] = {
             open=chatwoot.ChatwootReader.open,
             census=chatwoot_census.census,
             verify=chatwoot.verify,
+            check_mapping=_no_mapping,
             shown=(
                 "processed_conversations",
                 "processed_messages",
@@ -65,6 +75,7 @@ VENDORS: dict[str, Vendor] = {
                 "touched_contacts",
                 "touched_inboxes",
                 "touched_attachments",
+                "deleted_conversations",
                 "inserted_chunks",
                 "reembedded_chunks",
             ),
@@ -73,6 +84,7 @@ VENDORS: dict[str, Vendor] = {
                 "touched_messages",
                 "touched_conversations",
                 "touched_contacts",
+                "deleted_conversations",
                 "inserted_chunks",
                 "reembedded_chunks",
             ),
@@ -84,6 +96,7 @@ VENDORS: dict[str, Vendor] = {
             open=linear.LinearReader.open,
             census=linear_census.census,
             verify=linear.verify,
+            check_mapping=_no_mapping,
             shown=(
                 "processed_issues",
                 "touched_projects",
@@ -114,6 +127,7 @@ VENDORS: dict[str, Vendor] = {
             open=attio.AttioReader.open,
             census=attio_census.census,
             verify=attio.verify,
+            check_mapping=Configured.of,
             shown=(
                 "touched_accounts",
                 "touched_opportunities",

@@ -226,13 +226,20 @@ def feedback(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     return dict(row)
 
 
+def _whose() -> UUID | None:
+    """Whose questions the caller may read; None for everybody's."""
+    caller = identity()
+    return None if caller.may("rag.analytics") else caller.user_id
+
+
 @api.get("/lightrag/runs", permission="project.read", query=History)
 def list_runs(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
-    """Questions asked in the project, newest first."""
+    """Questions asked in the project, newest first: one's own, and everybody's with `rag.analytics`."""
     with db.connection() as connection:
         rows = sql.list_runs(
             connection,
             project_id=project_id,
+            user_id=_whose(),
             before_id=int(query["cursor"]) if query["cursor"] else None,
             most=query["limit"] + 1,
         )
@@ -247,7 +254,7 @@ def show_run(project_id: UUID, number: str) -> dict[str, Any]:
     if not re.fullmatch(r"[0-9]{1,18}", number):
         raise invalid("A run is named by its number.", "number")
     with db.connection() as connection:
-        run = sql.find_run(connection, project_id=project_id, run_id=int(number))
+        run = sql.find_run(connection, project_id=project_id, user_id=_whose(), run_id=int(number))
     if run is None:
         raise ApiError(404, "query_run_not_found", "There is no such query run in this project.")
     return {"run": run}

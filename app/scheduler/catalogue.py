@@ -10,13 +10,15 @@ from dataclasses import dataclass
 class JobType:
     """`cadence_seconds` None means on demand. `cascades` start when a run changed something.
     `also_tells` is a second name under which its end is told, for pages that wait for that one.
-    `connector` is the vendor it asks, if it asks one."""
+    `connector` is the vendor it asks, if it asks one. `suspends`: too many failures in a row end its
+    schedule."""
 
     name: str
     cadence_seconds: int | None
     cascades: tuple[str, ...] = ()
     also_tells: str | None = None
     connector: str | None = None
+    suspends: bool = True
 
 
 def _sync(connector: str) -> JobType:
@@ -33,7 +35,8 @@ def _sync(connector: str) -> JobType:
 CATALOGUE: dict[str, JobType] = {
     job.name: job
     for job in (
-        JobType("connectors_sync_cycle", 900, cascades=("embeddings_run",)),
+        # Each connector has errors of its own, and one that is mended must not find the cycle asleep.
+        JobType("connectors_sync_cycle", 900, cascades=("embeddings_run",), suspends=False),
         JobType("connector_errors_retry", 300, cascades=("embeddings_run",)),
         JobType("connectors_reconciliation_daily", 86_400),
         _sync("chatwoot"),

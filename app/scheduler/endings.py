@@ -74,6 +74,9 @@ def _settle(tx: Connection, ended: Row, result: JobResult, settings: Settings) -
 def _reschedule(
     tx: Connection, ended: Row, result: JobResult, succeeded: bool, settings: Settings
 ) -> None:
+    job = CATALOGUE.get(ended["job_type"])
+    # What passes by itself is tried for as long as it takes.
+    lasting = result.error_kind in PASSING or (job is not None and not job.suspends)
     sql.reschedule(
         tx,
         project_id=ended["project_id"],
@@ -85,8 +88,7 @@ def _reschedule(
         cap_seconds=settings.job_retry_backoff_cap_seconds,
         retry_after=result.retry_after,
         jitter=random.uniform(0.85, 1.15),
-        # What passes by itself is tried for as long as it takes.
-        max_failures=None if result.error_kind in PASSING else settings.job_max_retries,
+        max_failures=None if lasting else settings.job_max_retries,
     )
 
 

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 sql = statements("search")
 
 LONGEST_QUERY = 4000
-SHORTEST_PART = 2
+SHORTEST_PART = 3
 DEFAULT_TOP_K = 10
 
 
@@ -78,6 +78,8 @@ def suggestions(
     """Questions that were asked here before, found something, and fit what is being typed."""
     text = normalised(wanted or "") or None
     pattern = containing(text) if text else None
+    # With less than three letters everything holds them, or is like them.
+    inside = text is not None and len(text) >= SHORTEST_PART
     with db.connection() as connection:
         rows: list[Row] = sql.suggestions(
             unprepared(connection),
@@ -85,8 +87,9 @@ def suggestions(
             user_id=caller.user_id,
             days=days,
             wanted=text,
-            pattern=pattern,
+            pattern=pattern if inside else None,
             prefix=pattern[1:] if pattern else None,
+            like_this=text if inside else None,
             most=most,
         )
     return rows

@@ -75,8 +75,14 @@ def test_a_vendor_that_is_down_is_told_with_what_since_when_and_what_next(
     assert (state["status"], state["last_error_kind"]) == ("failed", "upstream_5xx")
     assert state["connection"]["health"] == "degraded" and state["retry_count"] == 1
     assert state["failing_since"] is not None and state["next_run_at"] is not None
-    for told in ("it answers with errors", state["failing_since"], state["next_run_at"]):
+    for told in (
+        "behind for",
+        "it answers with errors",
+        "Nothing has to be done",
+        "tried again in",
+    ):
         assert told in state["message"]
+    assert state["behind"] is True
     assert rows(database_url, "SELECT count(*) FROM cw_messages") == [(0,)]
 
 

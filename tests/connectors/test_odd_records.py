@@ -116,6 +116,38 @@ def test_a_message_that_cannot_be_read_is_put_aside_with_its_payload(
     assert chatwoot.requests.count("/messages$") == 0
 
 
+HUGE = {
+    "letters": "Очень длинное письмо. " * 60_000,
+    "distinct words": " ".join(f"слово{n}" for n in range(150_000)),
+    "compounds": " ".join(f"часть{n}-раздел{n}-пункт{n}" for n in range(60_000)),
+    "one word": "а" * 3_000_000,
+    "signs that are words": "㌀1㌁2" * 100_000,
+    "beyond the basic plane": " ".join(
+        chr(0x10400 + n % 40) * (2 + n % 7) + str(n) for n in range(60_000)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_huge_message_is_kept_as_far_as_it_can_be_found(
+    chatwoot: ChatwootServer,
+    connected: str,
+    work: Work,
+    owner: Browser,
+    database_url: str,
+    odd: Callable[..., None],
+    name: str,
+) -> None:
+    talks(chatwoot, 30)
+    odd("message", 5, content=HUGE[name])
+    run = work(connected, "chatwoot_sync")
+    assert run["status"] == "completed", run["error"]
+    kept = dict(rows(database_url, "SELECT message_id, content FROM cw_messages"))
+    assert len(kept) == 60
+    assert HUGE[name].startswith(kept[5]) and len(kept[5]) > 10_000
+    assert open_errors(owner) == []
+
+
 @pytest.mark.parametrize("name", HARMLESS_MESSAGES)
 def test_an_odd_message_is_stored_as_far_as_it_is_understood(
     chatwoot: ChatwootServer,
@@ -324,7 +356,7 @@ def test_messages_that_are_missing_of_a_conversation_that_is_there_are_a_fault(
     chatwoot.state.add_message(made[2], "Ещё один вопрос про макет.", made[2].contact)
     chatwoot.faults.add("status", path="/messages$", status=404)
     run = work(connected, "chatwoot_sync")
-    assert (run["status"], run["error_kind"]) == ("failed", "not_found")
+    assert (run["status"], run["error_kind"]) == ("failed", "upstream_not_found")
     assert stored(database_url) == before and "404" in state_of(owner)["message"]
 
 

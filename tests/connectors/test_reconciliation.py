@@ -99,6 +99,16 @@ def test_what_is_gone_upstream_and_still_here_is_told(
     assert conversations["only_here"] == 1
 
 
+def test_whom_somebody_had_erased_is_not_missing(
+    chats: ChatwootServer, project: dict[str, Any], owner: Browser, reconcile: Any
+) -> None:
+    contact = f"cwc:{project['id']}:1:7"
+    assert owner.post(f"/contacts/{contact}/erase").status_code == 200
+    found = reconcile()["chatwoot"]
+    assert kinds(found) == {"conversations": (29, 29), "contacts": (29, 29)}
+    assert found["missing_count"] == 0
+
+
 def test_inboxes_that_are_not_read_are_not_missing(
     project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work, reconcile: Any
 ) -> None:

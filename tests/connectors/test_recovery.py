@@ -90,8 +90,10 @@ def test_a_refused_token_is_one_dead_letter_and_no_more_calls_until_it_is_replac
     )
     state = state_of(owner)
     assert state["connection"]["health"] == "needs_attention"
-    assert "the token is refused" in state["message"] and "Store the connection" in state["message"]
-    assert state["failing_since"] in state["message"] and state["next_run_at"] is None
+    assert "has stood still for" in state["message"] and state["behind"]
+    assert "the token is refused" in state["message"]
+    assert "Give the connection a new token" in state["what_next"] and state["next_run_at"] is None
+    assert f"/connectors/connections/{state['connection']['id']}/update" in state["message"]
 
     talks(chatwoot, 2)
     answer = owner.post(
@@ -113,10 +115,10 @@ def test_asking_by_hand_with_a_refused_token_counts_on_in_the_same_row(
     chatwoot: ChatwootServer, project: dict[str, Any], connect: Any, work: Work, owner: Browser
 ) -> None:
     connect(project["id"], token="wrong-token")
-    for _ in range(4):
+    for _ in range(20):
         work(project["id"], "chatwoot_sync")
     [error] = open_errors(owner)
-    assert (error["status"], error["occurrences"]) == ("dead_letter", 4)
+    assert (error["status"], error["occurrences"]) == ("dead_letter", 20)
 
 
 def test_a_vendor_that_goes_away_is_left_alone_and_comes_back_by_itself(
@@ -136,8 +138,9 @@ def test_a_vendor_that_goes_away_is_left_alone_and_comes_back_by_itself(
     assert (state["status"], state["connection"]["health"]) == ("failed", "degraded")
     assert "it failed several times in a row" in state["message"]
     since = min(e["first_seen_at"] for e in open_errors(owner))
-    assert state["failing_since"] == since and since in state["message"]
-    assert state["next_run_at"] in state["message"]
+    assert state["failing_since"] == since and "behind for less than a minute" in state["message"]
+    assert state["what_next"].startswith("Nothing has to be done: it is tried again")
+    assert (state["breaker"]["state"], state["breaker"]["failures"]) == ("open", 5)
 
     talks(chatwoot, 3)
     chatwoot.start()
@@ -177,7 +180,7 @@ def test_an_outage_of_many_attempts_never_stops_the_schedule(
         database_url, "SELECT status FROM scheduled_jobs WHERE job_type = 'connectors_sync_cycle'"
     ) == [("active",)]
     state = state_of(owner)
-    assert state["dead_letters"] >= 1 and "Next try at" in state["message"]
+    assert state["dead_letters"] == 0 and "it is tried again" in state["message"]
     chatwoot.start()
     rows(database_url, BREAKER_HALF_OPEN)
     assert scheduled(connected)["status"] == "completed"
@@ -198,6 +201,83 @@ def test_a_missing_optional_stream_leaves_the_others_to_go_on(
     chatwoot.faults.clear()
     assert work(connected, "chatwoot_sync")["status"] == "completed"
     assert open_errors(owner) == []
+
+
+def test_a_stream_that_stays_missing_is_no_task_for_a_person(
+    chatwoot: ChatwootServer, connected: str, work: Work, owner: Browser, database_url: str
+) -> None:
+    chatwoot.faults.add("status", path="/agents$", status=404)
+    for _ in range(12):
+        work(connected, "chatwoot_sync")
+    [error] = open_errors(owner)
+    assert (error["error_kind"], error["status"]) == ("stream_unavailable", "retrying")
+    assert (error["attempt"], error["occurrences"]) == (1, 12)
+    # No sync is made for it alone: the next ones look by themselves.
+    rows(database_url, "UPDATE connector_errors SET next_retry_at = next_retry_at - interval '5 h'")
+    chatwoot.requests.clear()
+    work(connected, "connector_errors_retry")
+    assert chatwoot.requests.count() == 0
+
+
+def test_a_required_stream_that_is_not_found_is_told_as_what_it_is(
+    chatwoot: ChatwootServer, connected: str, work: Work, owner: Browser
+) -> None:
+    talks(chatwoot, 3)
+    chatwoot.faults.add("status", path="/inboxes$", status=404)
+    for _ in range(5):
+        run = work(connected, "chatwoot_sync")
+        assert (run["status"], run["error_kind"]) == ("failed", "upstream_not_found")
+    [error] = open_errors(owner)
+    assert (error["stream"], error["status"]) == ("inboxes", "dead_letter")
+    assert error["payload_json"]["http_status"] == 404
+    state = state_of(owner)
+    assert "knows no such account" in state["message"]
+    assert "Check the address and the account" in state["what_next"]
+    # It is tried on: an address that was lost in a move may come back.
+    chatwoot.faults.clear()
+    assert work(connected, "connectors_sync_cycle")["status"] == "completed"
+    assert open_errors(owner) == []
+
+
+def test_an_open_breaker_burns_no_attempts(
+    chatwoot: ChatwootServer, connected: str, work: Work, owner: Browser, app: Flask
+) -> None:
+    object.__setattr__(app.config["SETTINGS"], "connector_breaker_failures", 1)
+    chatwoot.faults.add("status", status=503)
+    for _ in range(15):
+        work(connected, "chatwoot_sync")
+    errors = {error["error_kind"]: error for error in open_errors(owner)}
+    assert set(errors) == {"upstream_5xx", "circuit_open"}
+    assert errors["circuit_open"]["attempt"] == 1 and errors["circuit_open"]["occurrences"] == 14
+    assert state_of(owner)["dead_letters"] == 0
+
+
+def test_an_outage_of_days_is_a_matter_for_a_person(
+    chatwoot: ChatwootServer, connected: str, work: Work, owner: Browser, database_url: str
+) -> None:
+    chatwoot.faults.add("status", status=503)
+    work(connected, "chatwoot_sync")
+    rows(database_url, "UPDATE connector_errors SET first_seen_at = now() - interval '73 hours'")
+    rows(database_url, BREAKER_HALF_OPEN)
+    work(connected, "chatwoot_sync")
+    assert state_of(owner)["dead_letters"] == 1
+    rows(database_url, BREAKER_HALF_OPEN)
+    chatwoot.faults.clear()
+    assert work(connected, "connectors_sync_cycle")["status"] == "completed"
+    assert open_errors(owner) == []
+
+
+def test_failures_of_connectors_never_put_their_cycle_to_sleep(
+    chatwoot: ChatwootServer, connected: str, scheduled: Callable[[str], dict[str, Any]],
+    database_url: str, owner: Browser,
+) -> None:  # fmt: skip
+    talks(chatwoot, 2)
+    chatwoot.faults.add("status", status=418)
+    for _ in range(12):
+        assert scheduled(connected)["status"] == "failed"
+    chatwoot.faults.clear()
+    assert scheduled(connected)["status"] == "completed"
+    assert stored(database_url) == upstream(chatwoot)
 
 
 def test_a_stream_that_fails_leaves_what_stands_apart_from_it(

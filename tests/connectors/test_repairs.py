@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.conftest import Browser
+from tests.vendors.attio import AttioServer
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.linear import LinearServer
 
@@ -156,6 +159,52 @@ def test_a_connection_is_changed_switched_off_and_on_and_removed(
     assert owner.post(f"{place}/remove").status_code == 200
     assert owner.post(f"{place}/remove").status_code == 404
     assert owner.get("/connectors/connections").get_json()["connections"] == []
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"stage": {}},
+        {"stages": {"Оплачено": "paid"}},
+        {"stages": []},
+        {"fields": {"deals": {"weight": "x"}}},
+        {"fields": {"deals": {"amount": 7}}},
+        {"lists": [{}]},
+        {"lists": "sales"},
+        {"vendor_wins": [["name"]]},
+        {"vendor_wins": ["password"]},
+        {"probability_scale": 0},
+        {"probability_scale": True},
+    ],
+)
+def test_a_mapping_that_no_sync_could_use_is_refused_when_it_is_given(
+    owner: Browser, project: dict[str, Any], connect_attio: Any, mapping: dict[str, Any],
+    attio: AttioServer,
+) -> None:  # fmt: skip
+    good = {"stages": {"Оплачено": "won"}}
+    connect_attio(project["id"], mapping=good)
+    (found,) = owner.get("/connectors/connections").get_json()["connections"]
+    place = f"/connectors/connections/{found['id']}/update"
+    answer = owner.post(place, {"mapping": mapping})
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "validation_error")
+    assert answer.get_json()["details"][0]["path"] == "mapping"
+    (kept,) = owner.get("/connectors/connections").get_json()["connections"]
+    assert kept["mapping"] == good
+    body = {
+        "connector": "attio", "base_url": attio.url, "external_account_id": attio.state.workspace_id,
+        "api_token": attio.token, "verify": False, "mapping": mapping,
+    }  # fmt: skip
+    assert owner.post("/connectors/connections", body).status_code == 400
+
+
+def test_what_has_nothing_to_map_takes_no_mapping(
+    owner: Browser, project: dict[str, Any], connect: Callable[..., None]
+) -> None:
+    connect(project["id"])
+    (found,) = owner.get("/connectors/connections").get_json()["connections"]
+    place = f"/connectors/connections/{found['id']}/update"
+    assert owner.post(place, {"mapping": {"stages": {}}}).status_code == 400
+    assert owner.post(place, {"mapping": {}}).status_code == 200
 
 
 def test_a_connection_of_the_settings_stays_off(

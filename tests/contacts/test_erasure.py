@@ -272,3 +272,17 @@ def test_a_sync_at_work_comes_to_an_end_before_an_erasure(
         )
     thread.join(10)
     assert done.is_set() and traces(database_url, *SECRETS) == {}
+
+
+def test_what_was_erased_is_not_missing(
+    inbox: Inbox,
+    talk: Conversation,
+    erase: Callable[[], dict[str, Any]],
+    work: Callable[..., dict[str, Any]],
+) -> None:
+    inbox.pull()
+    erase()
+    run = work(inbox.project_id, "connectors_reconciliation_daily")
+    (found,) = [m for m in run["result"]["metrics"] if m["connector"] == "chatwoot"]
+    assert found["completeness_pct"] == 100
+    assert [kind["upstream"] for kind in found["payload"]["kinds"]] == [1, 1]

@@ -134,13 +134,13 @@ def test_failures_in_a_row_wait_longer_and_then_suspend(
     waits = []
     for _ in range(app.config["SETTINGS"].job_max_retries):
         with app.app_context():
-            service.request_run(project_id, "connectors_sync_cycle")
+            service.request_run(project_id, "embeddings_run")
         failing.work()
         waits.append(
             rows(
                 database_url,
                 "SELECT extract(epoch FROM next_run_at - now())::float8, status "
-                "FROM scheduled_jobs WHERE job_type = 'connectors_sync_cycle'",
+                "FROM scheduled_jobs WHERE job_type = 'embeddings_run'",
             )[0]
         )
     assert 20 < waits[0][0] < 36 and 45 < waits[1][0] < 71

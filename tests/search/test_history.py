@@ -235,8 +235,8 @@ def test_what_found_nothing_or_is_long_ago_is_not_suggested(
     searched("когда-то", owner, at=datetime.now(UTC) - timedelta(days=40))
     searched("50% готово", owner)
     assert suggested(owner) == ["50% готово"]
-    assert suggested(owner, "%") == ["50% готово"]
-    assert suggested(owner, "_") == []
+    assert suggested(owner, "50%") == suggested(owner, "0% г") == ["50% готово"]
+    assert suggested(owner, "%") == suggested(owner, "_") == []
     assert suggested(owner, days=60) == ["50% готово", "когда-то"]
 
 
@@ -283,3 +283,19 @@ def test_an_event_that_cannot_be_written_disturbs_nobody(
         connection.execute("ALTER TABLE elsewhere RENAME TO search_analytics")
     body = answer.get_json()
     assert (answer.status_code, body["tracked"], body["event_id"]) == (200, False, None)
+
+
+def test_what_others_asked_is_read_by_managers_only(
+    owner: Browser, searched: Searched, sign_in_as: Callable[..., Browser], project: dict[str, Any]
+) -> None:
+    executor, manager = sign_in_as("executor", project["id"]), sign_in_as("pm", project["id"])
+    theirs, own = searched("чужой вопрос", owner), searched("свой вопрос", executor)
+    for reader, expected in (
+        (executor, ["свой вопрос"]),
+        (manager, ["свой вопрос", "чужой вопрос"]),
+    ):
+        runs = reader.get("/lightrag/runs").get_json()["runs"]
+        assert [run["query_text"] for run in runs] == expected
+    assert executor.get(f"/lightrag/runs/{own}").status_code == 200
+    assert executor.get(f"/lightrag/runs/{theirs}").status_code == 404
+    assert manager.get(f"/lightrag/runs/{theirs}").status_code == 200

@@ -169,7 +169,7 @@ def _objects(own: Json, filters: Json) -> dict[str, str]:
 
 def _lists(own: Any, filters: Json) -> Json:
     """The lists that are read, each with its own slugs of fields."""
-    told = dict.fromkeys(own) if isinstance(own, list) else _table(own, "lists")
+    told = dict.fromkeys(_names(own, "lists")) if isinstance(own, list) else _table(own, "lists")
     if not filters:
         return told
     return {slug: told.get(slug) for slug in filters.get("lists") or []}
@@ -205,17 +205,23 @@ def _stages(own: Any, usual: dict[str, tuple[str, ...]], allowed: Iterable[str])
 def _scale(found: Any) -> Decimal | None:
     if found is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < 1e9:
         raise _wrong("probability_scale is the number that means certainty, like 1 or 100")
     return Decimal(str(found))
 
 
 def _vendor_wins(found: Any) -> frozenset[str]:
     """The CRM's fields that the vendor may write over what a person wrote."""
-    unknown = set(found) - OWNABLE if isinstance(found, list) else {found}
-    if unknown:
-        raise _wrong(f"vendor_wins cannot name {', '.join(sorted(map(str, unknown)))}")
-    return frozenset(found)
+    names = frozenset(_names(found, "vendor_wins"))
+    if names - OWNABLE:
+        raise _wrong(f"vendor_wins cannot name {', '.join(sorted(names - OWNABLE))}")
+    return names
+
+
+def _names(found: Any, what: str) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise _wrong(f"{what} must be a list of names")
+    return found
 
 
 def _table(found: Any, what: str) -> Json:

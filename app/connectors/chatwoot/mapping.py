@@ -8,7 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from app.connectors.failures import Rejected
-from app.connectors.records import Json, clean, moment, number, number_or_none, sealed, short
+from app.connectors.records import (
+    Json,
+    clean,
+    findable,
+    moment,
+    number,
+    number_or_none,
+    sealed,
+    short,
+)
 
 DIRECTIONS = {0: "inbound", 1: "outbound", 2: "activity", 3: "template"}
 TYPE_WORDS = {"incoming": 0, "outgoing": 1, "activity": 2, "template": 3}
@@ -171,7 +180,7 @@ def message(
         "private": bool(record.get("private")),
         "message_type": kind,
         "direction": DIRECTIONS[kind] if kind is not None else None,
-        "content": None if deleted else clean(record.get("content")),
+        "content": None if deleted else findable(record.get("content")),
         "created_at": moment(record.get("created_at")),
         "source_updated_at": moment(record.get("updated_at")),
         "deleted": deleted,

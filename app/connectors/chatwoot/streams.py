@@ -14,6 +14,7 @@ from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, ChatwootClient
 from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
+from app.connectors.chatwoot.sweep import ConversationSweep
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
 from app.connectors.records import collect, moment, number
@@ -37,6 +38,7 @@ class ChatwootReader:
             ContactStream(connection, client, names, settings),
             ConversationStream(connection, client, names, settings),
             SilenceStream(connection),
+            ConversationSweep(connection, client, names),
         ]
         if inboxes(connection) is not None:
             # The account's list of contacts knows no inboxes: they come with their conversations.

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from app.connectors.census import Upstream
+from app.connectors.chatwoot.mapping import Names
 from app.connectors.connections import Connection
+from app.contacts import erasure
 from app.db import Connection as Tx
 from app.db import Row, statements
 
@@ -85,11 +88,13 @@ def share(part: float, whole: float) -> float:
 
 
 def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
-    talks, people = found.get("conversations"), found.get("contacts")
+    names = Names(connection.project_id, int(connection.external_account_id))
+    talks = _unerased(tx, connection.project_id, found.get("conversations"), names.conversation)
+    people = _unerased(tx, connection.project_id, found.get("contacts"), names.contact)
     row: Row = sql.count_chatwoot(
         tx,
         project_id=connection.project_id,
-        account=int(connection.external_account_id),
+        account=names.account,
         conversation_ids=talks.ids if talks else [],
         active_at=talks.active if talks else [],
         contact_ids=people.ids if people else [],
@@ -113,6 +118,16 @@ def chatwoot(tx: Tx, connection: Connection, found: Found) -> Measure:
         ),
         _without(row, "duplicates", "conversations_matched", "contacts_matched"),
     )
+
+
+def _unerased(
+    tx: Tx, project_id: UUID, found: Upstream | None, ref_of: Callable[[int], str]
+) -> Upstream | None:
+    """What was erased on request stays away, and is not missing."""
+    if found is None:
+        return None
+    refs = {ref_of(number): number for number in found.ids}
+    return found.without({refs[ref] for ref in erasure.erased_among(tx, project_id, sorted(refs))})
 
 
 def linear(tx: Tx, connection: Connection, found: Found) -> Measure:

@@ -14,7 +14,7 @@ import structlog
 
 from app import metrics
 from app.connectors.connections import Connection
-from app.connectors.errors import ConnectorError
+from app.connectors.errors import NO_ATTEMPT, ConnectorError, patience
 from app.connectors.failures import LONGEST_DELAY
 from app.connectors.webhooks.model import Delivery, Ignored
 from app.connectors.webhooks.opened import Openings
@@ -24,9 +24,6 @@ from app.scheduler.context import RunContext, RunStopped
 
 log = structlog.get_logger(__name__)
 sql = statements("webhooks")
-
-# The vendor was not asked, or asked us to wait: no failed attempt.
-NO_ATTEMPT = frozenset({"rate_limited", "circuit_open"})
 
 
 @dataclass(frozen=True)
@@ -157,6 +154,7 @@ class _Work:
                 error_kind=error.kind,
                 error=error.message,
                 counts=error.kind not in NO_ATTEMPT,
+                patience=patience(error.kind),
                 delay=error.retry_after,
                 base_seconds=settings.connector_retry_base_seconds,
                 cap_seconds=LONGEST_DELAY,

@@ -1,0 +1,170 @@
+"""The state of a connector in sentences that need no manual: how it is, since when, why, what happens by
+itself, and what somebody has to do. Pure functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+State = dict[str, Any]
+
+REASONS = {
+    "auth_failed": "the token is refused",
+    "forbidden": "the token may not read everything",
+    "config_missing": "the connection is not complete",
+    "binding_conflict": "the account belongs to another project or another token",
+    "schema_mismatch": "it does not understand what it is asked",
+    "upstream_not_found": "it knows no such account",
+    "timeout": "it does not answer in time",
+    "network": "it cannot be reached",
+    "upstream_5xx": "it answers with errors",
+    "circuit_open": "it failed several times in a row and is left alone for a moment",
+    "rate_limited": "it asks for a pause",
+    "invalid_response": "it answers something that cannot be read",
+    "db_error": "our database was away",
+    "lease_expired": "the worker was lost in the middle",
+    "internal": "a mistake of ours",
+}
+TO_DO = {
+    "auth_failed": "Give the connection a new token",
+    "forbidden": "Give the token the right to read, or the connection another token",
+    "config_missing": "Complete the connection",
+    "binding_conflict": "Give the connection a token of its own account, or connect the token's account",
+    "schema_mismatch": "Look at the error; after an update, retry it",
+    "upstream_not_found": "Check the address and the account of the connection",
+    "internal": "Tell the developers the error's id; retry it after an update",
+}
+
+
+def message(state: State, now: datetime | None = None) -> str:
+    """The whole state in a few sentences."""
+    now = now or datetime.now(UTC)
+    name = str(state["connector"]).capitalize()
+    said = [f"{name} {how_it_is(state, now)}.", what_next(state, now), *_asides(state)]
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def how_it_is(state: State, now: datetime) -> str:
+    """The rest of a sentence that begins with the connector's name."""
+    connection, status = state["connection"], state["status"]
+    if connection is None:
+        return "is not connected to this project"
+    if not connection["enabled"]:
+        return "is switched off"
+    if connection["health"] == "needs_attention":
+        return f"has stood still for {_duration(_since(state), now)}: {reason(state)}"
+    if status == "idle":
+        return "is connected and has not been read yet"
+    if status == "running":
+        return f"is being read, for {_duration(state['last_attempt_at'], now)}"
+    if status == "failed":
+        return f"has been behind for {_duration(_since(state), now)}: {reason(state)}"
+    if state["last_error_kind"] is not None and not state["meta"].get("unfinished"):
+        return (
+            f"is up to date, read {_when(state['last_success_at'], now)}, but {state['last_error']}"
+        )
+    if status == "partial":
+        return f"is being read in parts, the last {_when(state['last_success_at'], now)}"
+    if state["webhook_health"]["polling"] == "stretched":
+        applied = _when(state["webhook_health"]["last_applied_at"], now)
+        return f"is kept current by its webhooks, the last {applied}"
+    return f"is up to date, read {_when(state['last_success_at'], now)}"
+
+
+def reason(state: State) -> str:
+    """Why the last sync failed. What only its own words tell is told in these."""
+    kind = str(state["last_error_kind"])
+    detail = state["last_error"]
+    known = REASONS.get(kind)
+    if known is None:
+        return detail or "the last sync failed"
+    return f"{known} ({detail})" if detail and detail != known else known
+
+
+def what_next(state: State, now: datetime) -> str:
+    """What happens by itself, or what somebody has to do; a sentence."""
+    connection, status = state["connection"], state["status"]
+    if connection is None:
+        return "An owner connects it: POST /connectors/connections, or `flask connectors connect`."
+    if not connection["enabled"]:
+        return f"An owner switches it on: POST /connectors/connections/{connection['id']}/enable."
+    kind = str(state["last_error_kind"])
+    if connection["health"] == "needs_attention":
+        place = f"POST /connectors/connections/{connection['id']}/update"
+        return f"{TO_DO.get(kind, 'Mend the connection')} ({place}); then it goes on by itself."
+    if kind == "sweep_guard":
+        return (
+            "If they were deleted on purpose, retry this error "
+            "(POST /connectors/errors/dead-letter/:id/retry); else see what the token may read."
+        )
+    if status == "running":
+        return ""
+    coming = f"{_coming(state['next_run_at'], now)}"
+    if status == "failed" and kind in TO_DO:
+        return f"{TO_DO[kind]}. It is tried again {coming} all the same."
+    if status == "failed":
+        return f"Nothing has to be done: it is tried again {coming} and goes on where it was."
+    if state["meta"].get("unfinished"):
+        return f"The rest follows {coming}."
+    return f"The next sync is {coming}."
+
+
+def _asides(state: State) -> list[str]:
+    found = []
+    webhooks = state["webhook_health"]
+    if webhooks and webhooks["status"] == "failing":
+        found.append("Its webhooks fail; syncs bring what they should have brought.")
+    aside = state["quarantined"]
+    if aside:
+        what = "One record" if aside == 1 else f"{aside} records"
+        found.append(
+            f"{what} could not be understood (GET /connectors/errors?kind=record_invalid)."
+        )
+    return found
+
+
+def _since(state: State) -> datetime | None:
+    found: datetime | None = state["failing_since"] or state["last_attempt_at"]
+    return found
+
+
+def _when(moment: datetime | None, now: datetime) -> str:
+    """A time in the past: how long ago, and by the clock."""
+    if moment is None:
+        return "its first sync"
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return "a moment ago"
+    return f"{_length(seconds)} ago ({_clock(moment, now)})"
+
+
+def _duration(since: datetime | None, now: datetime) -> str:
+    """A time that goes on: how long, and since when."""
+    if since is None or (now - since).total_seconds() < 60:
+        return "less than a minute"
+    return f"{_length((now - since).total_seconds())} (since {_clock(since, now)})"
+
+
+def _coming(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "when somebody asks for it: its schedule is paused"
+    seconds = (moment - now).total_seconds()
+    if seconds < 30:
+        return "within a minute"
+    return f"in {_length(seconds)} ({_clock(moment, now)})"
+
+
+def _length(seconds: float) -> str:
+    unit, size = "day", 86_400
+    if seconds < 36 * 3600:
+        unit, size = "hour", 3600
+    if seconds < 5400:
+        unit, size = "minute", 60
+    number = max(1, round(seconds / size))
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _clock(moment: datetime, now: datetime) -> str:
+    local = moment.astimezone(UTC)
+    day = "" if local.date() == now.astimezone(UTC).date() else f"{local.day} {local:%b} "
+    return f"{day}{local:%H:%M} UTC"

@@ -1,0 +1,190 @@
+"""`flask connectors`: for every connector, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.connectors import connections
+from app.scheduler.runner import Runner
+from jobs.handlers import HANDLERS
+from tests.conftest import Browser
+from tests.connectors.upstream import talks
+from tests.vendors.chatwoot import ChatwootServer
+from tests.vendors.linear import LinearServer
+
+Flasks = Callable[..., Result]
+
+
+@pytest.fixture
+def flask(app: Flask) -> Flasks:
+    """`flask connectors …`."""
+    return lambda *words, **more: app.test_cli_runner().invoke(
+        args=["connectors", *words], env={"COLUMNS": "300"}, **more
+    )
+
+
+@pytest.fixture
+def worker(app: Flask) -> Iterator[None]:
+    """Somebody who works off what waits."""
+    runner = Runner()
+    runner.bind(app, HANDLERS)
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(0.05):
+            runner.work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@pytest.fixture
+def two(
+    app: Flask, project: dict[str, Any], chatwoot: ChatwootServer, linear: LinearServer,
+    connect: Callable[..., None],
+) -> dict[str, Any]:  # fmt: skip
+    """A project with Chatwoot and Linear, each with a little in it."""
+    talks(chatwoot, 3)
+    team = linear.workspace.add_team("FLT", "Fleetline")
+    linear.workspace.add_issue(team, "An issue")
+    connect(project["id"])
+    with app.app_context():
+        connections.store(
+            uuid.UUID(project["id"]),
+            connector="linear",
+            base_url=linear.graphql_url,
+            external_account_id=linear.workspace.organization["id"],
+            api_token=linear.token,
+        )
+    return project
+
+
+def test_help_tells_each_command_and_the_exit_codes(flask: Flasks) -> None:
+    told = flask("--help").output
+    for name in ("connect", "sync", "state", "errors", "retry", "test", "reconcile"):
+        line = next(line for line in told.splitlines() if line.split()[:1] == [name])
+        assert len(line.split()) > 4, line
+        assert "--project" in flask(name, "--help").output
+    assert "Exit codes: 0 it came off, 1 it failed, 2 wrong usage, 3 it is still at work" in told
+
+
+def test_everything_that_is_connected_is_synced(flask: Flasks, two: Any, worker: None) -> None:
+    result = flask("sync", "--json", "--wait", "60")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {name: run["status"] for name, run in found.items()} == {
+        "chatwoot": "completed", "linear": "completed",
+    }  # fmt: skip
+    assert found["chatwoot"]["result"]["processed_messages"] == 6
+    people = flask("sync", "linear", "--project", two["name"].upper(), "--wait", "60")
+    assert people.exit_code == 0 and "linear     completed in" in people.stdout
+    assert "chatwoot" not in people.stdout
+
+
+def test_a_sync_that_fails_and_one_that_waits_have_codes_of_their_own(
+    flask: Flasks, two: Any, chatwoot: ChatwootServer, request: pytest.FixtureRequest
+) -> None:
+    result = flask("sync", "chatwoot", "--wait", "0")
+    assert result.exit_code == 3 and "is `python -m jobs` running?" in result.stdout
+    chatwoot.faults.add("status", status=401)
+    request.getfixturevalue("worker")
+    result = flask("sync", "--wait", "60")
+    assert result.exit_code == 1
+    assert "chatwoot   failed" in result.stdout and "answered 401" in result.stdout
+    assert "linear     completed" in result.stdout
+
+
+def test_state_in_words_and_for_monitors(
+    flask: Flasks, two: Any, chatwoot: ChatwootServer, worker: None
+) -> None:
+    assert "Attio is not connected to this project." in flask("state").output
+    assert flask("state", "--check").exit_code == 0
+    chatwoot.faults.add("status", status=401)
+    flask("sync", "chatwoot", "--wait", "60")
+    result = flask("state", "--check")
+    assert result.exit_code == 1 and "Give the connection a new token" in result.output
+    found = json.loads(flask("state", "--json").output)
+    assert [one["behind"] for one in found] == [False, True, False]
+
+
+def test_a_dead_letter_is_listed_and_retried(
+    flask: Flasks, two: Any, chatwoot: ChatwootServer, worker: None
+) -> None:
+    chatwoot.faults.add("status", status=401)
+    flask("sync", "chatwoot", "--wait", "60")
+    (dead,) = json.loads(flask("errors", "--status", "dead_letter", "--json").output)
+    assert dead["error_kind"] == "auth_failed"
+    assert "auth_failed" in flask("errors", "--connector", "chatwoot").output
+    assert flask("errors", "--connector", "linear").output.strip() == "None."
+    chatwoot.faults.clear()
+    result = flask("retry", dead["id"], "--wait", "60")
+    assert result.exit_code == 0, result.output
+    again = flask("retry", dead["id"])
+    assert again.exit_code == 1 and "only dead letters" in again.output
+    assert flask("retry", "999999").exit_code == 1
+    assert flask("retry", "--json", "--wait", "60").exit_code == 0
+
+
+def test_connections_are_tested(flask: Flasks, two: Any, chatwoot: ChatwootServer) -> None:
+    result = flask("test")
+    assert result.exit_code == 0 and "account: Studio, user: Administrator" in result.output
+    chatwoot.faults.add("status", status=401)
+    result = flask("test", "--json")
+    assert result.exit_code == 1
+    assert [(one["connector"], one["ok"]) for one in json.loads(result.output)] == [
+        ("chatwoot", False), ("linear", True),
+    ]  # fmt: skip
+    assert flask("test", "attio").exit_code == 1
+
+
+def test_reconciling(flask: Flasks, two: Any, chatwoot: ChatwootServer, worker: None) -> None:
+    flask("sync", "--wait", "60")
+    result = flask("reconcile", "--wait", "60")
+    assert result.exit_code == 0 and "All together: 100 %" in result.output
+    chatwoot.stop()
+    result = flask("reconcile", "--json", "--wait", "60")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["status"]) == (0, "partial")
+    assert [one["connector"] for one in found["result"]["skipped"]] == ["chatwoot"]
+    chatwoot.start()
+
+
+def test_connecting_asks_the_vendor_first(
+    flask: Flasks, project: dict[str, Any], linear: LinearServer, chatwoot: ChatwootServer
+) -> None:
+    account = str(linear.workspace.organization["id"])
+    place = ("connect", "linear", "--base-url", linear.graphql_url, "--account", account)
+    refused = flask(*place, "--token", "lin_api_wrong")
+    assert refused.exit_code == 1 and "lin_api_wrong" not in refused.output
+    assert "Connected" in flask(*place, input=f"{linear.token}\n").output
+    wrong = flask("connect", "chatwoot", "--account", "1", "--token", "abcd")
+    assert wrong.exit_code == 2 and "needs --base-url" in wrong.output
+    assert flask("connect", "attio", "--account", "x", "--token", "abcd").exit_code == 2
+
+
+def test_a_project_is_named_when_there_are_several(
+    flask: Flasks, project: dict[str, Any], owner: Browser
+) -> None:
+    owner.post("/projects", {"name": "Other"})
+    result = flask("state")
+    assert result.exit_code == 2 and "Other" in result.output and project["name"] in result.output
+    assert flask("state", "--project", "nobody").exit_code == 2
+    assert flask("state", "--project", "other").exit_code == 0
+    assert flask("state", "--project", project["id"]).exit_code == 0
+
+
+def test_nothing_is_connected_yet(flask: Flasks, project: dict[str, Any]) -> None:
+    for command in ("sync", "test"):
+        result = flask(command)
+        assert result.exit_code == 1 and "flask connectors connect" in result.output

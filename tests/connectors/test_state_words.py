@@ -1,0 +1,144 @@
+"""The state of a connector as somebody reads it who knows nothing of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.connectors import words
+from tests.conftest import Browser
+from tests.connectors.upstream import Work, rows, state_of, talks
+from tests.vendors.chatwoot import ChatwootServer
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def ago(**length: float) -> datetime:
+    return NOW - timedelta(**length)
+
+
+def state(**changes: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "connector": "chatwoot", "status": "ok", "last_success_at": ago(minutes=3),
+        "last_attempt_at": ago(minutes=3), "last_error": None,
+        "last_error_kind": None, "meta": {}, "next_run_at": NOW + timedelta(minutes=12),
+        "failing_since": None, "quarantined": 0,
+        "webhook_health": {"status": "none", "polling": "normal", "last_applied_at": None},
+        "connection": {"id": "c-1", "enabled": True, "health": "ok"},
+    }  # fmt: skip
+    return {**found, **changes}
+
+
+FAILED = {"status": "failed", "failing_since": ago(hours=2), "last_success_at": ago(hours=3)}
+STUCK = {
+    "connection": {"id": "c-1", "enabled": True, "health": "needs_attention"},
+    "next_run_at": None,
+}
+SENTENCES: list[tuple[dict[str, Any], str]] = [
+    (
+        {},
+        "Chatwoot is up to date, read 3 minutes ago (11:57 UTC). The next sync is in 12 minutes (12:12 UTC).",
+    ),
+    (
+        {"connection": None, "webhook_health": None, "status": "idle"},
+        "Chatwoot is not connected to this project. "
+        "An owner connects it: POST /connectors/connections, or `flask connectors connect`.",
+    ),
+    (
+        {"connection": {"id": "c-1", "enabled": False, "health": "ok"}, "webhook_health": None},
+        "Chatwoot is switched off. An owner switches it on: POST /connectors/connections/c-1/enable.",
+    ),
+    (
+        {"status": "idle", "next_run_at": NOW + timedelta(seconds=5)},
+        "Chatwoot is connected and has not been read yet. The next sync is within a minute.",
+    ),
+    (
+        {**FAILED, "last_error_kind": "network", "last_error": "no route to chat.example"},
+        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it cannot be reached "
+        "(no route to chat.example). "
+        "Nothing has to be done: it is tried again in 12 minutes (12:12 UTC) and goes on where it was.",
+    ),
+    (
+        {**FAILED, **STUCK, "last_error_kind": "auth_failed"},
+        "Chatwoot has stood still for 2 hours (since 10:00 UTC): the token is refused. "
+        "Give the connection a new token (POST /connectors/connections/c-1/update); "
+        "then it goes on by itself.",
+    ),
+    (
+        {"status": "partial", "meta": {"unfinished": ["conversations"]}},
+        "Chatwoot is being read in parts, the last 3 minutes ago (11:57 UTC). "
+        "The rest follows in 12 minutes (12:12 UTC).",
+    ),
+    (
+        {"status": "partial", "last_error_kind": "stream_unavailable", "last_error": "agents cannot be read"},
+        "Chatwoot is up to date, read 3 minutes ago (11:57 UTC), but agents cannot be read. "
+        "The next sync is in 12 minutes (12:12 UTC).",
+    ),
+    (
+        {"next_run_at": None},
+        "Chatwoot is up to date, read 3 minutes ago (11:57 UTC). "
+        "The next sync is when somebody asks for it: its schedule is paused.",
+    ),
+    (
+        {"quarantined": 2, "webhook_health": {"status": "failing", "polling": "normal"}},
+        "Chatwoot is up to date, read 3 minutes ago (11:57 UTC). "
+        "The next sync is in 12 minutes (12:12 UTC). "
+        "Its webhooks fail; syncs bring what they should have brought. "
+        "2 records could not be understood (GET /connectors/errors?kind=record_invalid).",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "sentence"), SENTENCES)
+def test_a_state_is_told_whole(changes: dict[str, Any], sentence: str) -> None:
+    assert words.message(state(**changes), NOW) == sentence
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (ago(seconds=20), "a moment ago"),
+        (ago(minutes=1), "1 minute ago (11:59 UTC)"),
+        (ago(hours=20), "20 hours ago (22 Nov 16:00 UTC)"),
+        (ago(days=3), "3 days ago (20 Nov 12:00 UTC)"),
+    ],
+)
+def test_times_are_told_by_length_and_clock(moment: datetime, told: str) -> None:
+    assert told in words.message(state(last_success_at=moment), NOW)
+
+
+def test_one_that_is_switched_off_says_so(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work
+) -> None:
+    connect(project["id"])
+    work(project["id"], "chatwoot_sync")
+    found = state_of(owner)
+    assert (found["behind"], found["breaker"]["state"]) == (False, "closed")
+    owner.post(f"/connectors/connections/{found['connection']['id']}/disable")
+    found = state_of(owner)
+    assert found["message"].startswith("Chatwoot is switched off.")
+    assert (found["behind"], found["next_run_at"], found["webhook_health"]) == (False, None, None)
+
+
+def test_old_data_is_behind_though_nothing_failed(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    database_url: str,
+) -> None:  # fmt: skip
+    talks(chatwoot, 2)
+    connect(project["id"])
+    work(project["id"], "chatwoot_sync")
+    rows(
+        database_url,
+        "UPDATE connector_sync_state SET last_success_at = now() - interval '2 hours'",
+    )
+    found = state_of(owner)
+    assert found["behind"] is True and 7190 < found["lag_seconds"] < 7300
+
+
+def test_connectors_that_never_ran_are_listed(owner: Browser, project: dict[str, Any]) -> None:
+    found = owner.get("/connectors/state").get_json()["connectors"]
+    assert [(s["connector"], s["status"]) for s in found] == [
+        ("attio", "idle"), ("chatwoot", "idle"), ("linear", "idle"),
+    ]  # fmt: skip
