@@ -27,6 +27,7 @@ from app.connectors.linear.streams import LinearReader, ListStream
 from app.connectors.linear.streams import SweepStream as LinearSweep
 from app.db import Row, db
 from app.projects.service import make
+from app.scheduler.service import request_run
 from bench.memory import MIB
 from bench.place import SECRET_KEY, Place, data_sql, opened
 from bench.sync import answers, last_end, run_job, running, settled
@@ -35,6 +36,7 @@ from config.settings import load as load_settings
 from tests.running import Process, Worker, eventually, free_port
 
 DATABASE = "connectors"
+CONNECTORS = ("linear", "attio")
 PATIENCE = 1800
 LINEAR_KEY, ATTIO_TOKEN = "lin_api_test", "attio-token"  # what the simulators take
 LOOK = 0.25  # seconds between looks at the worker's memory
@@ -43,7 +45,8 @@ LOOK = 0.25  # seconds between looks at the worker's memory
 @click.command()
 @click.option("--issues", default=20_000, help="Issues in Linear.")
 @click.option("--deals", default=5_000, help="Deals in Attio.")
-def main(issues: int, deals: int) -> None:
+@click.option("--apart", is_flag=True, help="Embed after the pulls instead of beside them.")
+def main(issues: int, deals: int, apart: bool) -> None:
     """Pull both, one after the other, and print the figures."""
     with opened(load_settings().home / "bench") as place:
         place.drop(DATABASE)
@@ -51,7 +54,12 @@ def main(issues: int, deals: int) -> None:
         app = place.application(place.server.ensure_database(DATABASE))
         linear, attio = free_port(), free_port()
         vendors = _vendors(place, linear, attio, issues, deals)
-        worker = Worker(place.server.url(DATABASE), place.home, SECRET_KEY=SECRET_KEY)
+        worker = Worker(
+            place.server.url(DATABASE),
+            place.home,
+            SECRET_KEY=SECRET_KEY,
+            **({"SCHEDULER_MAX_PER_PROJECT": "1"} if apart else {}),
+        )
         with running(vendors), app.app_context():
             project_id = _project(f"http://127.0.0.1:{linear}", f"http://127.0.0.1:{attio}")
             _vendors_alone(project_id, app.config["SETTINGS"])
@@ -59,7 +67,7 @@ def main(issues: int, deals: int) -> None:
                 run_job(
                     project_id, "connector_errors_retry"
                 )  # the worker is up when it has done this
-                _pulls(project_id, worker)
+                _pulls(project_id, worker, apart)
         place.drop(DATABASE)
 
 
@@ -150,11 +158,14 @@ def _read_attio(found: Any, settings: Settings, breaker: Breaker) -> int:
     return records
 
 
-def _pulls(project_id: UUID, worker: Worker) -> None:
+def _pulls(project_id: UUID, worker: Worker, apart: bool) -> None:
+    if apart:  # both are asked for before the embedding is
+        for connector in CONNECTORS:
+            request_run(project_id, f"{connector}_sync")
     together = 0.0
     queued = None
     with _watched(worker) as memory:
-        for connector in ("linear", "attio"):
+        for connector in CONNECTORS:
             run = run_job(project_id, f"{connector}_sync")
             queued = queued or run["queued_at"]
             together += run["duration_ms"] / 1000
