@@ -15,6 +15,7 @@ from app.db import Row, db, statements
 from app.rag import answer
 from app.rag.cache import cache
 from app.rag.embeddings import ProviderError, provider
+from app.rag.entities import entities_in, known_names
 from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
@@ -80,6 +81,8 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     answering = evidence if found.sufficient else []
     text, citations = answer.compose(query.text, answering, words_of(query.text), stats)
     listed = [as_evidence(item) for item in evidence]
+    names = known_names(query.project_id, evidence, settings)
+    warnings = [*found.warnings, *filter(None, [names.warning])]
     encoder = provider(settings)
     return {
         "query": query.text,
@@ -94,11 +97,11 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
         "citations": citations,
         "chunks": chunks,
         "evidence": listed,
-        "entities": entity_rows(listed),
+        "entities": {**entity_rows(listed), **entities_in(evidence, names.rows)},
         "stats": stats,
         "ranking_stats": _ranking_stats(evidence),
-        "degraded": bool(found.warnings),
-        "warnings": found.warnings,
+        "degraded": bool(warnings),
+        "warnings": warnings,
     }
 
 

@@ -195,3 +195,20 @@ def test_evidence_comes_in_pages_to_who_asks_for_them(say: Say, sync: Sync, ask:
         3,
     )
     assert ask("смета на доработку каталога", offset=9000)["evidence"] == []
+
+
+def test_evidence_names_what_the_project_knows(say: Say, sync: Sync, ask: Ask) -> None:
+    """The contact by an inflected name, an agent, and what money, days and issues are spoken of."""
+    told = say(
+        "Ольге Севериной ответил Артём: 120 тыс. руб. до 15 октября 2026 за PEK-12.", team=True
+    )
+    sync()
+    answer = ask("Сколько платить за PEK-12?")
+    entities = answer["entities"]
+    known = {(person["name"], person["known_as"]) for person in entities["people"]}
+    assert known == {("Артём Лосев", "agent"), ("Ольга Северина", "contact")}
+    (source,) = [e["source_pk"] for e in answer["evidence"]]
+    assert source.endswith(f":{told.id}")
+    assert entities["issue_keys"] == [{"key": "PEK-12", "evidence": [source]}]
+    assert [(a["value"], a["currency"]) for a in entities["amounts"]] == [(120_000, "RUB")]
+    assert [d["date"] for d in entities["dates"]] == ["2026-10-15"]

@@ -114,7 +114,7 @@ def by_meaning(
     query: Query, towards: Direction, wanted: int, ready_chunks: int, settings: Settings
 ) -> Found:
     """The nearest chunks with their cosine distance, nearest first."""
-    return _search(
+    return run_leg(
         "vector",
         sql.nearest_chunks,
         settings,
@@ -133,7 +133,7 @@ def by_meaning(
 
 def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
     """Sources that contain words of the question, with which ones and how rare each is."""
-    return _search(
+    return run_leg(
         "keyword",
         sql.sources_with_words,
         settings,
@@ -159,7 +159,7 @@ def look_closer(
     """
     messages = [key for kind, key in refs if kind == "chatwoot_message"]
     others = [key for kind, key in refs if kind != "chatwoot_message"]
-    return _search(
+    return run_leg(
         "evidence",
         sql.look_closer,
         settings,
@@ -192,9 +192,10 @@ def as_json(words: list[Word], in_parts: list[bool] | None = None) -> Jsonb:
     )
 
 
-def _search(
+def run_leg(
     leg: str, statement: Callable[..., list[Row]], settings: Settings, **parameters: Any
 ) -> Found:
+    """A search within its time limit. One that takes longer is left out, with a warning."""
     try:
         # In a pipeline the time limit, the search and the end travel together, as one round trip.
         with db.connection() as tx, tx.pipeline(), tx.transaction():
