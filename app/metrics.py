@@ -51,6 +51,22 @@ WEBHOOK_DELIVERIES = Counter(
     "app_webhook_deliveries", "Webhook deliveries by what became of them", ["connector", "result"]
 )
 DEGRADED_ANSWERS = Counter("app_degraded_answers", "Queries answered without a leg", ["leg"])
+RETENTION_RUNS = Counter("app_retention_cleanup_runs", "Runs that deleted what is too old")
+RETENTION_DELETED = Counter("app_retention_cleanup_deleted_rows", "Rows that they deleted")
+RETENTION_WARNINGS = Counter(
+    "app_retention_cleanup_saturation_warnings", "Tables of which they left older rows"
+)
+RETENTION_LAST = Gauge(
+    "app_retention_cleanup_last_deleted_rows",
+    "Rows that the last run deleted",
+    multiprocess_mode="mostrecent",
+)
+RETENTION_LAG = Gauge(
+    "app_retention_cleanup_lag_days",
+    "By how much the oldest row is older than it should be",
+    ["table"],
+    multiprocess_mode="mostrecent",
+)
 CONNECTOR_QUOTA = Gauge(
     "app_connector_rate_limit_remaining",
     "What a vendor's quota has left, as it told last",

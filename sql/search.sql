@@ -12,9 +12,10 @@ WITH mine AS (
     ORDER BY s.created_at DESC, s.id LIMIT 20
 ), repeated AS (
     SELECT id FROM mine
-    WHERE :event_type = 'search' AND created_at > now() - interval '60 seconds'
+    WHERE :event_type = 'search'
       AND (:query_run_id::bigint IS NOT NULL
-           OR (filters -> 'sourceFilter' = :source_filter::jsonb AND filters -> 'topK' = :top_k::jsonb))
+           OR created_at > now() - interval '60 seconds'
+              AND filters -> 'sourceFilter' = :source_filter::jsonb AND filters -> 'topK' = :top_k::jsonb)
     ORDER BY created_at DESC, id LIMIT 1
 ), added AS (
     INSERT INTO search_analytics (project_id, event_type, query, query_norm, query_run_id, result_count, filters,

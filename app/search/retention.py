@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from app import metrics
 from app.db import Connection, db, statements
 from app.scheduler.context import JobResult, RunContext
 from config.settings import Settings
@@ -27,6 +28,7 @@ def run_cleanup(context: RunContext) -> JobResult:
     lag = _lag(context)
     late = [table for table, days in lag.items() if days > 0]
     total = sum(deleted.values())
+    _measure(total, lag, late)
     return JobResult(
         status="partial" if late else "completed",
         processed_count=total,
@@ -64,6 +66,15 @@ def _until_done(context: RunContext, purge: Purge, deadline: float) -> int:
         if gone < context.settings.analytics_retention_batch_size:
             break
     return total
+
+
+def _measure(total: int, lag: dict[str, float], late: list[str]) -> None:
+    metrics.RETENTION_RUNS.inc()
+    metrics.RETENTION_DELETED.inc(total)
+    metrics.RETENTION_WARNINGS.inc(len(late))
+    metrics.RETENTION_LAST.set(total)
+    for table, days in lag.items():
+        metrics.RETENTION_LAG.labels(table).set(days)
 
 
 def _lag(context: RunContext) -> dict[str, float]:

@@ -71,6 +71,14 @@ def test_a_minute_later_the_same_search_is_another(owner: Browser, searched: Sea
     assert summary(owner)["overview"]["total_searches"] == 2
 
 
+def test_a_page_that_names_the_run_is_never_counted_again(
+    owner: Browser, searched: Searched
+) -> None:
+    run = searched("где макет", owner, at=datetime.now(UTC) - timedelta(hours=1))
+    report(owner, "где макет", query_run_id=run)
+    assert summary(owner)["overview"]["total_searches"] == 1
+
+
 def test_clicks_belong_to_searches_and_never_exceed_them(
     owner: Browser, searched: Searched
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,6 +92,8 @@ def test_without_time_the_rest_waits_for_the_next_run_and_says_so(
     searched("давно", owner, at=ago(40))
     monkeypatch.setattr(retention, "RUN_SECONDS", -1.0)
     run = work(project["id"], JOB)
+    told = owner.get("/metrics").get_data(as_text=True)
+    assert re.search(r'app_retention_cleanup_lag_days{table="search_analytics"} (9|10)', told)
     assert run["status"] == "partial"
     assert run["result"]["overdue_lag_days"]["search_analytics"] == pytest.approx(10, abs=0.1)
     assert len(run["result"]["warnings"]) == 2
