@@ -457,6 +457,30 @@ class Settings:
         7.0, "Age at which recency halves.", low=0.1, high=3650
     )
 
+    # --- Answers
+    answer_provider: str = setting(
+        "extractive",
+        "`extractive`: answers are sentences of the evidence. `openai`: written by a model of any "
+        "OpenAI-compatible server, of which only what the evidence bears out is kept. The best passages are "
+        "then sent there.",
+        choices=("extractive", "openai"),
+        group="Answers",
+    )
+    answer_model: str = setting("gpt-4.1-mini", "Its name at that server.")
+    answer_base_url: str = setting("https://api.openai.com/v1", "The server's address.")
+    answer_api_key: str | None = setting(None, "Its key, if it asks for one.", secret=True)
+    answer_timeout_ms: int = setting(
+        4000,
+        "Longest wait for a generated answer; then the evidence's own sentences.",
+        low=200,
+        high=25_000,
+    )
+    answer_max_tokens: int = setting(500, "Longest generated answer.", low=50, high=4000)
+    answer_passages: int = setting(6, "Passages that the model is given.", low=1, high=20)
+    answer_redact: bool = setting(
+        True, "Leave out e-mail addresses, phone and card numbers of what is sent to the model."
+    )
+
     # --- Search history
     search_analytics_retention_days: int = setting(
         365, "How long search events are kept.", low=7, high=3650, group="Search history"

@@ -72,7 +72,7 @@ def connect(
     token: str,
     no_test: bool,
 ) -> None:
-    """Connect a project to an account, or give the account a new token."""
+    """Connect a project, or give its account a new token."""
     project_id = chosen_project(project)
     address = base_url or VENDORS[connector].base_url(connections.settings())
     if not address:
@@ -101,7 +101,10 @@ def connect(
 @wait_option
 @json_option
 def sync(names: tuple[str, ...], project: str | None, wait: float, as_json: bool) -> None:
-    """Sync connectors now, side by side, and follow them; all that are connected unless some are named."""
+    """Sync connectors now, side by side, and follow them.
+
+    All that are connected, unless some are named.
+    """
     project_id = chosen_project(project)
     wanted = _connected(project_id, names)
     runs = {name: scheduler.request_run(project_id, f"{name}_sync").id for name in wanted}
@@ -115,7 +118,7 @@ def sync(names: tuple[str, ...], project: str | None, wait: float, as_json: bool
 @json_option
 @click.option("--check", is_flag=True, help="Exit with 1 when a connector is behind.")
 def show_state(project: str | None, as_json: bool, check: bool) -> None:
-    """How each connector is, for how long, why, and what happens next."""
+    """How each connector is, why, and what happens next."""
     states = state.connector_states(chosen_project(project), connections.settings())
     if as_json:
         click.echo(dump_json(states))
@@ -184,7 +187,7 @@ def errors(
 @wait_option
 @json_option
 def retry(error_id: int | None, project: str | None, wait: float, as_json: bool) -> None:
-    """Give a dead letter another chance, or sync whatever has an error that is due."""
+    """Try a dead letter again, or whatever is due."""
     project_id = chosen_project(project)
     if error_id is None:
         runs = {"errors": scheduler.request_run(project_id, "connector_errors_retry").id}
@@ -221,7 +224,7 @@ def test_connections(names: tuple[str, ...], project: str | None, as_json: bool)
 @wait_option
 @json_option
 def reconcile(project: str | None, wait: float, as_json: bool) -> None:
-    """Ask the vendors what they have, and compare it with what is here."""
+    """Compare what the vendors have with what is here."""
     project_id = chosen_project(project)
     runs = {"reconciliation": scheduler.request_run(project_id, RECONCILIATION).id}
     rows = follow(project_id, runs, wait)

@@ -16,6 +16,7 @@ from app.connectors.engine import Outcome, SyncLock
 from app.connectors.errors import ConnectorError
 from app.connectors.vendors import VENDORS
 from app.connectors.webhooks.health import may_skip
+from app.connectors.words import REASONS
 from app.crypto import SecretUnreadable
 from app.db import Row, db, statements
 from app.scheduler.context import Handler, JobResult, RunContext, RunStopped
@@ -323,9 +324,9 @@ def refusal(connector: str, error: ConnectorError) -> ApiError:
     """What a vendor's refusal is to the one who asked: 502 `upstream_auth_failed`, 502
     `upstream_error`, 503 `upstream_unavailable`, 429 `upstream_rate_limited`."""
     status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
-    return ApiError(
-        status, code, f"{error.message}.", {"connector": connector, "error_kind": error.kind}
-    )
+    known = REASONS.get(error.kind)
+    told = f"{known[0].upper()}{known[1:]}: {error.message}." if known else f"{error.message}."
+    return ApiError(status, code, told, {"connector": connector, "error_kind": error.kind})
 
 
 def check_mapping(connector: str, mapping: dict[str, Any], filters: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ REASONS = {
     "lease_expired": "the worker was lost in the middle",
     "internal": "a mistake of ours",
 }
+# Their own words only say the same again.
+TOLD_WHOLE = frozenset({"auth_failed", "network", "timeout", "circuit_open", "rate_limited"})
 TO_DO = {
     "auth_failed": "Give the connection a new token",
     "forbidden": "Give the token the right to read, or the connection another token",
@@ -78,7 +80,7 @@ def reason(state: State) -> str:
     known = REASONS.get(kind)
     if known is None:
         return detail or "the last sync failed"
-    return f"{known} ({detail})" if detail and detail != known else known
+    return known if kind in TOLD_WHOLE or not detail else f"{known} ({detail})"
 
 
 def what_next(state: State, now: datetime) -> str:

@@ -3,71 +3,170 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
+from app.rag.retrieval.cues import asked_for, ends_asking, tells
 from app.rag.retrieval.passages import SNIPPET
-from app.rag.retrieval.ranking import Item
-from app.rag.retrieval.words import Word, fold, is_russian
+from app.rag.retrieval.ranking import MESSAGE, Item
+from app.rag.retrieval.words import WORD, Word, fold, is_russian, stem
 
 MOST_CITED = 3
+MOST_SENTENCES = 4
 LONGEST_SENTENCE = 320
 ANSWER_LIMIT = 10_000
-SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[^\Wa-zа-яё_]|[«\"“(–—-])|\n+")
 NEAR_THE_BEST = 0.8  # an item far behind the best one supports no sentence
+
+# How much a sentence is worth, beside the share of the question's words that it has (0 to 1).
+OF_THE_KIND = 0.6  # it has a sign of what is asked for: a date, an amount, a reason
+ONE_MORE = 0.35  # lost by a second sentence: it must bring more than that
+TOO_SHORT = 0.3  # lost under SHORT characters: Добрый день!
+SHORT = 25
+THE_SAME = 0.7  # of its words are already said
 
 NOTHING = {
     True: "Недостаточно данных: в проекте не нашлось сообщений, которые отвечают на этот вопрос.",
     False: "There is not enough evidence in this project to answer this question.",
 }
+# What a source is called beside its title or its author: Russian, English.
+SOURCES = {
+    MESSAGE: ("сообщение", "message"),
+    "linear_issue": ("задача", "issue"),
+    "attio_opportunity": ("сделка", "deal"),
+    "attio_note": ("заметка", "note"),
+    "attio_account": ("компания", "company"),
+    "attio_person": ("контакт", "person"),
+}
+COUNTED = (
+    ("chunks", "фрагментов", "passages"),
+    ("messages", "сообщений", "messages"),
+    ("issues", "задач", "issues"),
+    ("opportunities", "сделок", "deals"),
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence or several in a row, of one item, and what it is worth as an answer."""
+
+    text: str
+    item: Item
+    worth: float
+    told: frozenset[str]  # stems of the question's words that it has
+    kinds: float  # the share of the wanted kinds of answer that it has a sign of
 
 
 def compose(
     question: str, items: list[Item], words: list[Word], stats: dict[str, int]
 ) -> tuple[str, list[dict[str, Any]]]:
     """The answer's text and its citations. Without evidence it says so, and cites nothing."""
-    russian = is_russian(question)
-    counts = _counts(stats, russian)
     if not items:
-        return f"{NOTHING[russian]} {counts}", []
-    cited = [
-        item for item in items[:MOST_CITED] if item.relevance >= NEAR_THE_BEST * items[0].relevance
-    ]
-    lines = []
-    for number, item in enumerate(cited, 1):
-        lines.append(f"{best_sentence(item.passage, words)} [{number}]")
-    sources = "; ".join(f"[{n}] {_source(item, russian)}" for n, item in enumerate(cited, 1))
+        return nothing_found(question, stats), []
+    near = [i for i in items[:MOST_CITED] if i.relevance >= NEAR_THE_BEST * items[0].relevance]
+    cited: list[Item] = []
+    lines: list[str] = []
+    for said in _chosen(question, near, words):
+        if said.item not in cited:
+            cited.append(said.item)
+        lines.append(f"{said.text} [{cited.index(said.item) + 1}]")
+    return with_sources(question, "\n".join(lines), cited, stats)
+
+
+def nothing_found(question: str, stats: dict[str, int]) -> str:
+    """That there is no answer, and what was looked at."""
+    russian = is_russian(question)
+    return f"{NOTHING[russian]} {_counts(stats, russian)}"
+
+
+def with_sources(
+    question: str, text: str, cited: list[Item], stats: dict[str, int]
+) -> tuple[str, list[dict[str, Any]]]:
+    """A text whose citations [1], [2] … are these items, with its sources and counts; the citations."""
+    russian = is_russian(question)
+    sources = "; ".join(f"[{n}] {source_label(item, russian)}" for n, item in enumerate(cited, 1))
     label = "Источники" if russian else "Sources"
-    text = "\n".join([*lines, f"{label}: {sources}.", counts])
-    return text[:ANSWER_LIMIT], [_citation(n, item) for n, item in enumerate(cited, 1)]
+    whole = "\n".join([text, f"{label}: {sources}.", _counts(stats, russian)])
+    return whole[:ANSWER_LIMIT], [_citation(n, item) for n, item in enumerate(cited, 1)]
 
 
-def best_sentence(passage: str, words: list[Word]) -> str:
-    """The sentence with most of the question's words; the longest one when none has any."""
-    sentences = [s.strip() for s in SENTENCE_END.split(passage) if s.strip()]
-    if not sentences:
-        return passage[:LONGEST_SENTENCE]
-
-    def telling(sentence: str) -> tuple[int, int]:
-        folded = fold(sentence)
-        return sum(any(stem in folded for stem in word.stems) for word in words), len(sentence)
-
-    best = max(sentences, key=telling)
-    return best if len(best) <= LONGEST_SENTENCE else best[: LONGEST_SENTENCE - 1].rstrip() + "…"
+def source_label(item: Item, russian: bool) -> str:
+    """What a source is, whose, and of when: задача «FLT-61 Маршруты», 02.10.2026."""
+    names = SOURCES.get(item.source_type, ("источник", "source"))
+    title, author = item.row["title"], item.row["author"]
+    if item.source_type == MESSAGE:
+        named = author or ("автор неизвестен" if russian else "unknown author")
+    else:
+        named = (f"«{title}»" if russian else f'"{title}"') if title else ""
+    when = f", {item.occurred_at:%d.%m.%Y}" if item.occurred_at else ""
+    return f"{names[0 if russian else 1]} {named}".rstrip() + when
 
 
-def _source(item: Item, russian: bool) -> str:
-    who = item.row["author"] or ("автор неизвестен" if russian else "unknown author")
-    when = item.occurred_at
-    return f"{who}, {when:%d.%m.%Y}" if when else str(who)
+def sentences_of(passage: str) -> list[str]:
+    """The sentences of a text; a line is one at least."""
+    return [s.strip() for s in SENTENCE_END.split(passage) if any(c.isalnum() for c in s)]
+
+
+def _chosen(question: str, items: list[Item], words: list[Word]) -> list[Said]:
+    """The best of the best item, then what the others add to it, best first."""
+    kinds = asked_for(question)
+    best = [_best(item, words, kinds) for item in items]
+    chosen = best[:1]
+    for said in sorted(best[1:], key=lambda s: -s.worth):
+        if len(chosen) < MOST_SENTENCES and _adds(said, chosen):
+            chosen.append(said)
+    return chosen
+
+
+def _best(item: Item, words: list[Word], kinds: list[str]) -> Said:
+    """The sentence that answers, or two in a row when the second has what the first lacks. Who asks does
+    not answer."""
+    sentences = sentences_of(item.passage) or [
+        item.passage.strip() or str(item.row["title"] or "–")
+    ]
+    sentences = [s for s in sentences if not ends_asking(s)] or sentences
+    spans = [" ".join(sentences[n : n + 2]) for n in range(len(sentences) - 1)]
+    singles = [_said(text, item, words, kinds, 0) for text in sentences]
+    pairs = [_said(text, item, words, kinds, 1) for text in spans]
+    return max([*singles, *pairs], key=lambda said: said.worth)
+
+
+def _said(text: str, item: Item, words: list[Word], kinds: list[str], more: int) -> Said:
+    folded = fold(text)
+    told = frozenset(w.stem for w in words if any(s in folded for s in w.stems))
+    of_kind = tells(text, kinds)
+    worth = len(told) / len(words) if words else 0.0
+    worth += OF_THE_KIND * of_kind - ONE_MORE * more
+    worth -= TOO_SHORT * (len(text) < SHORT)
+    cut = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1].rstrip() + "…"
+    return Said(cut, item, worth, told, of_kind)
+
+
+def _adds(said: Said, chosen: list[Said]) -> bool:
+    """Something new that belongs to the question: a word of it not yet said, or one more answer of the
+    kind that is asked for. What says the same in other words adds nothing."""
+    own = _stems(said.text)
+    already = frozenset[str]().union(*(_stems(other.text) for other in chosen))
+    if not own or len(own & already) >= THE_SAME * len(own):
+        return False
+    new_words = said.told - frozenset[str]().union(*(other.told for other in chosen))
+    return bool(new_words) or said.kinds > 0 or said.worth >= chosen[0].worth
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(fold(word)) for word in WORD.findall(text))
 
 
 def _citation(number: int, item: Item) -> dict[str, Any]:
     return {
         "number": number,
         "source_url": item.row["source_url"],
-        "source_system": "chatwoot",
+        "source_system": "chatwoot"
+        if item.source_type == MESSAGE
+        else item.source_type.split("_")[0],
         "source_type": item.source_type,
         "document_ref": item.source_pk,
+        "title": item.row["title"],
         "snippet": item.passage[:SNIPPET],
         "author": item.row["author"],
         "created_at": item.occurred_at,
@@ -76,6 +175,10 @@ def _citation(number: int, item: Item) -> dict[str, Any]:
 
 
 def _counts(stats: dict[str, int], russian: bool) -> str:
-    if russian:
-        return f"Найдено: фрагментов {stats['chunks']}, сообщений {stats['messages']}."
-    return f"Found: {stats['chunks']} passages, {stats['messages']} messages."
+    """What was found, the first two always."""
+    named = [
+        f"{ru} {stats[name]}" if russian else f"{stats[name]} {en}"
+        for name, ru, en in COUNTED
+        if stats[name] or name in ("chunks", "messages")
+    ]
+    return f"{'Найдено' if russian else 'Found'}: {', '.join(named)}."

@@ -64,6 +64,7 @@ class Answer(Schema):
     topK = fields.Integer()  # noqa: N815
     query_run_id = fields.String(allow_none=True)
     answer = fields.String()
+    generated = fields.Boolean()
     quality_score = fields.Integer()
     confidence = fields.Float()
     sufficient = fields.Boolean()

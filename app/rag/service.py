@@ -12,7 +12,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from app.db import Connection, Row, db, statements
-from app.rag import answer
+from app.rag.answering import answer_from
 from app.rag.cache import cache
 from app.rag.embeddings import ProviderError
 from app.rag.entities import entities_in, known_names
@@ -75,15 +75,16 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
 
 def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     """Both legs side by side, one ranking, one answer. A leg that fails leaves a warning."""
+    deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
     chunks = [_chunk(row) for row in found.near[: query.top_k]]
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
-    text, citations = answer.compose(query.text, answering, words_of(query.text), stats)
+    answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence, settings)
-    warnings = [*found.warnings, *filter(None, [names.warning])]
+    warnings = [*found.warnings, *answer.warnings, *filter(None, [names.warning])]
     model = searchable_model(context, settings)
     return {
         "query": query.text,
@@ -94,8 +95,9 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
         "confidence": found.confidence,
         "sufficient": found.sufficient,
         "source_diversity": len({item.source_type for item in evidence}),
-        "answer": text,
-        "citations": citations,
+        "answer": answer.text,
+        "generated": answer.generated,
+        "citations": answer.citations,
         "chunks": chunks,
         "evidence": listed,
         "entities": {**entity_rows(listed), **entities_in(evidence, names.rows)},

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from rich.console import Console
 
+from app.cli import connectors as commands
 from app.connectors import connections
 from app.scheduler.runner import Runner
 from jobs.handlers import HANDLERS
@@ -24,11 +26,10 @@ Flasks = Callable[..., Result]
 
 
 @pytest.fixture
-def flask(app: Flask) -> Flasks:
-    """`flask connectors …`."""
-    return lambda *words, **more: app.test_cli_runner().invoke(
-        args=["connectors", *words], env={"COLUMNS": "300"}, **more
-    )
+def flask(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flasks:
+    """`flask connectors …`, on a terminal wide enough for whole sentences."""
+    monkeypatch.setattr(commands, "console", Console(width=300))
+    return lambda *words, **more: app.test_cli_runner().invoke(args=["connectors", *words], **more)
 
 
 @pytest.fixture

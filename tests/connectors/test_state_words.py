@@ -56,8 +56,13 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {**FAILED, "last_error_kind": "network", "last_error": "no route to chat.example"},
-        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it cannot be reached "
-        "(no route to chat.example). "
+        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it cannot be reached. "
+        "Nothing has to be done: it is tried again in 12 minutes (12:12 UTC) and goes on where it was.",
+    ),
+    (
+        {**FAILED, "last_error_kind": "upstream_5xx", "last_error": "chat.example answered 503"},
+        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it answers with errors "
+        "(chat.example answered 503). "
         "Nothing has to be done: it is tried again in 12 minutes (12:12 UTC) and goes on where it was.",
     ),
     (

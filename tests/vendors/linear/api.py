@@ -275,7 +275,7 @@ def _nodes_cost(node: FieldNode, kind: Any, variables: Node) -> float:
 
 
 def _first(node: FieldNode, variables: Node) -> float:
-    for argument in node.arguments:
+    for argument in node.arguments or ():
         if argument.name.value == "first":
             value: Any = argument.value
             name = getattr(getattr(value, "name", None), "value", None)
