@@ -49,7 +49,7 @@ def sync(place: Place, conversations: int) -> Synced:
     worker = Worker(place.server.url(DATABASE), place.home, SECRET_KEY=SECRET_KEY)
     with running(vendor), running(worker), app.app_context():
         project_id = _project(f"http://127.0.0.1:{port}")
-        _run(project_id, "connector_errors_retry")  # the worker is up when it has done this
+        run_job(project_id, "connector_errors_retry")  # the worker is up when it has done this
         idle = memory_of(worker, "worker, idle")
         found = _measure(project_id, worker, idle)
     place.drop(DATABASE)
@@ -57,13 +57,13 @@ def sync(place: Place, conversations: int) -> Synced:
 
 
 def _measure(project_id: UUID, worker: Worker, idle: list[Memory]) -> Synced:
-    synced = _run(project_id, "chatwoot_sync")
-    counts = eventually(lambda: _settled(project_id), PATIENCE)
-    ended = _last_end(project_id)
+    synced = run_job(project_id, "chatwoot_sync")
+    counts = eventually(lambda: settled(project_id), PATIENCE)
+    ended = last_end(project_id)
     whole = (ended - synced["queued_at"]).total_seconds()
     with db.connection() as connection:
         measure_sql.embed_again(connection)
-    embedded = _run(project_id, "embeddings_run")
+    embedded = run_job(project_id, "embeddings_run")
     return Synced(
         messages=counts["messages"],
         messages_rate=counts["messages"] / (synced["duration_ms"] / 1000),
@@ -87,7 +87,7 @@ def _project(vendor_url: str) -> UUID:
     with db.transaction() as tx:
         project_id: UUID = make(tx, "Bench sync", "bench", "Bench")["id"]
         data_sql.hold_schedules(tx)
-    eventually(lambda: _answers(vendor_url), 30)
+    eventually(lambda: answers(vendor_url), 30)
     connections.store(
         project_id,
         connector="chatwoot",
@@ -98,14 +98,14 @@ def _project(vendor_url: str) -> UUID:
     return project_id
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=2).status_code > 0
     except requests.RequestException:
         return False
 
 
-def _run(project_id: UUID, job_type: str) -> Row:
+def run_job(project_id: UUID, job_type: str) -> Row:
     """Have the worker do a job, and wait for its end."""
     run_id = request_run(project_id, job_type).id
 
@@ -122,13 +122,13 @@ def _run(project_id: UUID, job_type: str) -> Row:
     return run
 
 
-def _settled(project_id: UUID) -> Any:
+def settled(project_id: UUID) -> Any:
     """The counts once no run waits or works."""
     with db.connection() as connection:
         counts = measure_sql.counts(connection, project_id=project_id)
     return None if counts["alive"] else counts
 
 
-def _last_end(project_id: UUID) -> Any:
+def last_end(project_id: UUID) -> Any:
     with db.connection() as connection:
         return measure_sql.last_end(connection, project_id=project_id)

@@ -163,9 +163,10 @@ WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL ORDER B
 -- name: opportunity_texts(project_id, ids)
 SELECT o.id, o.title, o.description, o.next_step, o.stage, o.amount, o.currency, o.probability, o.expected_close_date,
        o.lost_reason, o.url, o.source_updated_at, a.name AS account_name,
-       coalesce((SELECT array_agg(p.full_name ORDER BY p.full_name, p.id) FROM attio_people_raw p
-                 WHERE p.project_id = o.project_id AND p.workspace_id = o.workspace_id AND p.deleted_at IS NULL
-                   AND p.external_id = ANY(o.people_external_ids) AND p.full_name IS NOT NULL), '{}') AS people
+       coalesce((SELECT array_agg(p.full_name ORDER BY p.full_name, p.id) FROM unnest(o.people_external_ids) AS named(id)
+                 JOIN attio_people_raw p ON p.project_id = o.project_id AND p.workspace_id = o.workspace_id
+                     AND p.external_id = named.id
+                 WHERE p.deleted_at IS NULL AND p.full_name IS NOT NULL), '{}') AS people
 FROM attio_opportunities_raw o
 LEFT JOIN attio_accounts_raw a ON a.project_id = o.project_id AND a.workspace_id = o.workspace_id
     AND a.external_id = o.account_external_id AND a.deleted_at IS NULL

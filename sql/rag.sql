@@ -129,15 +129,20 @@ FROM next WHERE c.project_id = :project_id AND c.id = next.id
 RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
 
 -- name: store_vectors(project_id, model_id, claim_token, chunk_ids, hashes, vectors)!
--- Only where the chunk is still ours and still has the text that was encoded.
+-- Only where the chunk is still ours and still has the text that was encoded. One that somebody is
+-- rewriting just now is left alone: two writers that wait for each other's chunks would be a deadlock.
 WITH encoded AS (
     SELECT * FROM unnest(:chunk_ids::uuid[], :hashes::bytea[], :vectors::text[]) AS e(id, text_hash, vector)
+), ours AS (
+    SELECT c.id, e.vector FROM rag_chunks c JOIN encoded e ON e.id = c.id
+    WHERE c.project_id = :project_id AND c.embedding_status = 'processing'
+      AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
+    FOR UPDATE OF c SKIP LOCKED
 ), ready AS (
     UPDATE rag_chunks c SET embedding_status = 'ready', embedding_model_id = :model_id, embedding_error = NULL,
         claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
-    FROM encoded e
-    WHERE c.project_id = :project_id AND c.id = e.id AND c.embedding_status = 'processing'
-      AND c.claim_token = :claim_token AND c.text_hash = e.text_hash
+    FROM ours e
+    WHERE c.project_id = :project_id AND c.id = e.id
     RETURNING c.id, c.source_type, c.occurred_at, e.vector
 )
 INSERT INTO rag_vectors (project_id, model_id, chunk_id, embedding, source_type, occurred_at)
@@ -193,7 +198,7 @@ SELECT p.id AS project_id, p.account_scope_id,
 FROM projects p WHERE p.id = :project_id;
 
 -- name: upsert_documents(project_id, rows)
--- Answers those that are new or changed.
+-- Answers those that are new or changed, and which.
 INSERT INTO source_documents AS d (project_id, id, source_type, title, body, author, source_url, facts, content_hash, occurred_at)
 SELECT :project_id, r.id, r.source_type, r.title, r.body, r.author, r.source_url, r.facts, decode(r.content_hash, 'hex'), r.occurred_at
 FROM jsonb_to_recordset(:rows) AS r(id text, source_type text, title text, body text, author text, source_url text,
@@ -203,7 +208,7 @@ ON CONFLICT (project_id, id) DO UPDATE SET
     source_url = excluded.source_url, facts = excluded.facts, content_hash = excluded.content_hash,
     occurred_at = excluded.occurred_at, updated_at = now()
 WHERE d.content_hash <> excluded.content_hash
-RETURNING d.id;
+RETURNING d.id, xmax = 0 AS inserted;
 
 -- name: delete_documents(project_id, ids)!
 DELETE FROM source_documents WHERE project_id = :project_id AND id = ANY(:ids);

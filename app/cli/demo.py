@@ -1,10 +1,11 @@
-"""`flask demo`: the demo workspace, pulled through the real connector from a simulated Chatwoot."""
+"""`flask demo`: the demo workspace, pulled through the real connectors from simulated vendors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 import yaml
@@ -16,9 +17,9 @@ from app.scheduler.service import request_run
 
 sql = statements("projects")
 
-STORY_FOLDER = Path(__file__).parents[2] / "demo" / "story"
+FOLDER = Path(__file__).parents[2] / "demo"
 SIMULATOR_PORT = 8091
-SIMULATOR_TOKEN = "demo-chatwoot-token"
+SIMULATOR_TOKEN = "demo-token"
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
 
 
@@ -28,29 +29,51 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--chatwoot-url", default=SIMULATOR_URL, show_default=True)
-def load(chatwoot_url: str) -> None:
+@click.option("--vendors-url", default=SIMULATOR_URL, show_default=True)
+def load(vendors_url: str) -> None:
     """Make the demo projects, connect them and start their first sync. Safe to repeat."""
-    load_workspace(chatwoot_url, report=click.echo)
+    load_workspace(vendors_url, report=click.echo)
 
 
 def load_workspace(
-    chatwoot_url: str = SIMULATOR_URL, report: Callable[[str], Any] = lambda line: None
+    vendors_url: str = SIMULATOR_URL, report: Callable[[str], Any] = lambda line: None
 ) -> None:
     """Projects, connections and a first sync for every story; what exists already is kept."""
-    for path in sorted(STORY_FOLDER.glob("*.yaml")):
+    for path in sorted((FOLDER / "story").glob("*.yaml")):
         story = yaml.safe_load(path.read_text())
         project_id = _project(story["project"])
-        connections.store(
-            project_id,
-            connector="chatwoot",
-            base_url=chatwoot_url,
-            external_account_id=str(story["account_id"]),
-            api_token=SIMULATOR_TOKEN,
-            display_name=f"Chatwoot of {story['project']} (demo)",
-        )
-        request_run(project_id, "chatwoot_sync")
-        report(f"  {story['project']}: connected, syncing")
+        messages = sum(len(item["messages"]) for item in story["conversations"])
+        held = [f"{len(story['conversations'])} conversations with {messages} messages"]
+        _connect(project_id, "chatwoot", vendors_url, str(story["account_id"]), story["project"])
+        linear = _told("linear", path.stem)
+        if linear:
+            url = f"{vendors_url}/linear/{path.stem}/graphql"
+            _connect(project_id, "linear", url, linear["workspace"]["id"], story["project"])
+            held.append(f"{len(linear['issues'])} issues")
+        attio = _told("attio", path.stem)
+        if attio:
+            url = f"{vendors_url}/attio/{path.stem}"
+            _connect(project_id, "attio", url, attio["workspace"]["id"], story["project"])
+            held.append(f"{len(attio['deals'])} deals and {len(attio['notes'])} notes on them")
+        report(f"  {story['project']}: {', '.join(held)}; syncing")
+
+
+def _told(vendor: str, name: str) -> dict[str, Any] | None:
+    path = FOLDER / vendor / f"{name}.yaml"
+    found: dict[str, Any] | None = yaml.safe_load(path.read_text()) if path.exists() else None
+    return found
+
+
+def _connect(project_id: UUID, vendor: str, url: str, account: str, project: str) -> None:
+    connections.store(
+        project_id,
+        connector=vendor,
+        base_url=url,
+        external_account_id=account,
+        api_token=SIMULATOR_TOKEN,
+        display_name=f"{vendor.capitalize()} of {project} (demo)",
+    )
+    request_run(project_id, f"{vendor}_sync")
 
 
 def _project(name: str) -> Any:

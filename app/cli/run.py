@@ -128,13 +128,13 @@ def _fresh_metrics(settings: Settings) -> None:
 
 
 def _demo_simulator() -> Child:
-    from app.cli.demo import SIMULATOR_PORT, SIMULATOR_TOKEN, STORY_FOLDER
+    from app.cli.demo import FOLDER, SIMULATOR_PORT, SIMULATOR_TOKEN
 
     return Child(
-        "chatwoot simulator",
+        "simulated vendors",
         [
-            sys.executable, "-m", "tests.vendors.chatwoot", "--port", str(SIMULATOR_PORT),
-            "--story", str(STORY_FOLDER), "--token", SIMULATOR_TOKEN,
+            sys.executable, "-m", "tests.vendors.demo", "--port", str(SIMULATOR_PORT),
+            "--folder", str(FOLDER), "--token", SIMULATOR_TOKEN,
         ],
     )  # fmt: skip
 
@@ -145,7 +145,10 @@ def _load_demo(settings: Settings) -> None:
     from app.db import db
 
     with create_app(settings).app_context():
-        load_workspace(report=console.print)
+        console.print(
+            "\n[bold]The demo[/]: a small studio's three client projects over ninety days"
+        )
+        load_workspace(report=lambda line: console.print(line, soft_wrap=True))
         db.close()
 
 

@@ -24,6 +24,7 @@ from config.settings import Settings
 sql = statements("rag")
 
 CONTEXT_LENGTH = 200
+KEY_OF_CHUNK = ("source_pk", "chunk_index")
 BODY_LENGTH = 200_000  # characters of a text that are kept
 
 
@@ -47,8 +48,9 @@ def store(tx: Connection, project_id: UUID, documents: list[Document]) -> IndexC
     if not documents:
         return IndexCounts(0, 0, 0)
     rows = [_row(document) for document in documents]
-    changed: set[str] = {
-        row["id"] for row in sql.upsert_documents(tx, project_id=project_id, rows=_json(rows))
+    changed: dict[str, bool] = {
+        row["id"]: row["inserted"]
+        for row in sql.upsert_documents(tx, project_id=project_id, rows=_json(rows))
     }
     texts = [row for row in rows if row["id"] in changed]
     if not texts:
@@ -56,7 +58,9 @@ def store(tx: Connection, project_id: UUID, documents: list[Document]) -> IndexC
     settings: Settings = current_app.config["SETTINGS"]
     sql.put_document_words(tx, project_id=project_id, ids=[row["id"] for row in texts])
     chunks = [chunk for row in texts for chunk in _chunks(row, settings)]
-    return _replace(tx, project_id, texts, chunks)
+    # A new one has no chunks that it could have too many of.
+    known = [row for row in texts if not changed[row["id"]]]
+    return _replace(tx, project_id, known, chunks)
 
 
 def remove(tx: Connection, project_id: UUID, source_type: str, ids: list[str]) -> int:
@@ -71,15 +75,20 @@ def remove(tx: Connection, project_id: UUID, source_type: str, ids: list[str]) -
 
 
 def _replace(
-    tx: Connection, project_id: UUID, rows: list[dict[str, Any]], chunks: list[dict[str, Any]]
+    tx: Connection, project_id: UUID, known: list[dict[str, Any]], chunks: list[dict[str, Any]]
 ) -> IndexCounts:
-    deleted = sql.drop_surplus_document_chunks(
-        tx,
-        project_id=project_id,
-        source_types=sorted({row["source_type"] for row in rows}),
-        ids=[row["id"] for row in rows],
-        kept=_json([{k: c[k] for k in ("source_pk", "chunk_index")} for c in chunks]),
-    )
+    """Write chunks, and take away what known documents have no more."""
+    deleted = 0
+    if known:
+        ids = {row["id"] for row in known}
+        kept = [{k: c[k] for k in KEY_OF_CHUNK} for c in chunks if c["source_pk"] in ids]
+        deleted = sql.drop_surplus_document_chunks(
+            tx,
+            project_id=project_id,
+            source_types=sorted({row["source_type"] for row in known}),
+            ids=sorted(ids),
+            kept=_json(kept),
+        )
     written: list[Row] = sql.upsert_document_chunks(
         tx, project_id=project_id, version=CHUNKER_VERSION, rows=_json(chunks)
     )

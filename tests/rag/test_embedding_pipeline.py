@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from app.db import db, statements
 from tests.conftest import Browser
 from tests.rag.conftest import Ask, Say
 from tests.vendors.chatwoot import ChatwootServer
@@ -274,3 +275,34 @@ def test_a_text_that_changes_while_it_is_encoded_is_encoded_again(
     embed()
     assert rows(STATES) == [("ready", 1)]
     assert "новый" in provider.texts[-1]
+
+
+def test_a_chunk_that_is_being_rewritten_holds_up_no_other(
+    app: Flask, say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, rows: Rows,
+    database_url: str,
+) -> None:  # fmt: skip
+    """A sync and the embedding that wait for each other's chunks would be a deadlock."""
+    for number in range(3):
+        say(TEXT.format(number))
+    pulled()
+    claim = "00000000-0000-4000-8000-000000000001"
+    taken = rows(
+        f"UPDATE rag_chunks SET embedding_status = 'processing', claim_token = '{claim}' "
+        "RETURNING project_id, id, text_hash, embedding_model_id"
+    )
+    project_id, rewritten, _, model_id = taken[0]
+    with psycopg.connect(database_url) as writer, app.app_context():
+        writer.execute("SELECT FROM rag_chunks WHERE id = %s FOR UPDATE", (rewritten,))
+        with db.transaction() as tx:
+            tx.execute("SET LOCAL lock_timeout = '2s'")
+            stored = statements("rag").store_vectors(
+                tx,
+                project_id=project_id,
+                model_id=model_id,
+                claim_token=claim,
+                chunk_ids=[row[1] for row in taken],
+                hashes=[row[2] for row in taken],
+                vectors=[str([1.0] * provider.dimensions)] * len(taken),
+            )
+    assert len(taken) >= 3 and stored == len(taken) - 1
+    assert rows(STATES) == [("processing", 1), ("ready", len(taken) - 1)]

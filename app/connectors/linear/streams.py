@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,25 +126,37 @@ class ListStream:
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         window = Window.resume(place, self.settings.linear_overlap_seconds)
-        while True:
-            read_at = datetime.now(UTC)
-            records, after = self.client.page(
-                self.query,
-                self.field,
-                first=self.page_size,
-                after=window.after,
-                filter=self._filter(window.since),
-            )
-            window.turn(records, after)
-            reading = self.understood(records, read_at)
-            yield Page(
-                write=partial(self.write, reading),
-                place=window.place(place),
-                records=len(records),
-                rejected=tuple(reading.rejected),
-            )
-            if after is None:
-                return
+        # While a page is written the next one is on its way.
+        with ThreadPoolExecutor(1) as ahead:
+            asked = ahead.submit(self._ask, window.since, window.after)
+            while True:
+                records, after, read_at = asked.result()
+                if after is not None:
+                    asked = ahead.submit(self._ask, window.since, after)
+                window.turn(records, after)
+                reading = self.understood(records, read_at)
+                yield Page(
+                    write=partial(self.write, reading),
+                    place=window.place(place),
+                    records=len(records),
+                    rejected=tuple(reading.rejected),
+                )
+                if after is None:
+                    return
+
+    def _ask(
+        self, since: datetime | None, after: str | None
+    ) -> tuple[list[Any], str | None, datetime]:
+        """A page, the cursor that continues it, and when it was asked for."""
+        read_at = datetime.now(UTC)
+        records, following = self.client.page(
+            self.query,
+            self.field,
+            first=self.page_size,
+            after=after,
+            filter=self._filter(since),
+        )
+        return records, following, read_at
 
     def named(self, ids: list[str], scoped: bool = True) -> Reading:
         """These and no others, as they are now. What does not exist, or stands where the connection

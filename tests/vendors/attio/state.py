@@ -69,6 +69,10 @@ class State:
         self._clock += timedelta(minutes=1)
         return self._clock.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
 
+    def at(self, moment: datetime) -> None:
+        """What happens next happens then."""
+        self._clock = moment.astimezone(UTC)
+
     def value(self, **typed_keys: Any) -> Json:
         """A value object as of now."""
         return {

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import yaml
 
+from tests.vendors import calendar
 from tests.vendors.chatwoot.state import ACTIVITY, Account, Conversation, Person, State
-
-MOSCOW = ZoneInfo("Europe/Moscow")
-STORY_DAYS = 90
-WRITTEN_UNTIL = date(2026, 11, 22)  # the last day of the story as it was written, a Sunday
 
 
 @dataclass(frozen=True)
@@ -25,18 +21,11 @@ class Story:
     ids: dict[str, dict[str, int]]
 
 
-def last_day(today: date) -> date:
-    """Day 90 of the story: as written, moved on by whole weeks, so that weekdays named in the texts
-    stay right and the story ends within the last seven days."""
-    weeks = max(0, (today - timedelta(days=1) - WRITTEN_UNTIL).days // 7)
-    return WRITTEN_UNTIL + timedelta(weeks=weeks)
-
-
 def load_story(folder: Path, today: date | None = None) -> Story:
     """All files of the folder; messages are numbered in the order of their times over all files."""
     state = State()
     ids: dict[str, dict[str, int]] = {}
-    end = last_day(today or datetime.now(UTC).date())
+    end = calendar.last_day(today)
     waiting: list[tuple[int, int, str, Conversation, dict[str, Any], Person | None]] = []
     for path in sorted(folder.glob("*.yaml")):
         document = yaml.safe_load(path.read_text())
@@ -107,6 +96,4 @@ def _conversation(
 
 
 def _moment(message: dict[str, Any], end: date) -> int:
-    day = end - timedelta(days=STORY_DAYS - message["day"])
-    hours, minutes = str(message["at"]).split(":")
-    return int(datetime.combine(day, time(int(hours), int(minutes)), MOSCOW).timestamp())
+    return int(calendar.moment(message["day"], str(message["at"]), end).timestamp())
