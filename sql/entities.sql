@@ -1,22 +1,29 @@
 -- Whom and what a text names.
 
--- name: known_names(project_id, beginnings, most)
--- People and companies of the project in whose names one of these beginnings of words stands: contacts,
--- the team in Chatwoot, people of the CRM, companies. `beginnings` are LIKE patterns of folded text.
-(SELECT 'person' AS kind, 'contact' AS known_as, c.id, c.name FROM cw_contacts c
- WHERE c.project_id = :project_id AND c.deleted_at IS NULL AND c.name <> '' AND c.search_text LIKE ANY (:beginnings)
- ORDER BY c.id LIMIT :most)
-UNION ALL
-(SELECT 'person', 'agent', a.id, a.name FROM cw_agents a
- WHERE a.project_id = :project_id AND translate(lower(a.name), 'ё', 'е') LIKE ANY (:beginnings)
- ORDER BY a.id LIMIT :most)
-UNION ALL
-(SELECT 'person', 'crm_person', p.id, p.full_name FROM attio_people_raw p
- WHERE p.project_id = :project_id AND p.deleted_at IS NULL
-   AND translate(lower(p.full_name), 'ё', 'е') LIKE ANY (:beginnings)
- ORDER BY p.id LIMIT :most)
-UNION ALL
-(SELECT 'company', 'company', a.id::text, a.name FROM crm_accounts a
- WHERE a.project_id = :project_id AND a.source_deleted_at IS NULL AND a.search_text LIKE ANY (:beginnings)
- ORDER BY a.id LIMIT :most)
-ORDER BY kind, name, known_as, id;
+-- name: known_names(project_id, contact_ids, person_ids, pairs, phrases)
+-- People and companies that the evidence may name: the clients it is from and the team, people that are
+-- evidence themselves, and whoever bears one of the names written in it. `pairs` are LIKE patterns of two
+-- words with capitals, folded and without endings; `phrases` are what may be a company, in lower case.
+-- Nothing is limited within the branches: a limit would have whole tables read instead of the indexes.
+SELECT 'person' AS kind, 'contact' AS known_as, c.id, c.name FROM cw_contacts c
+WHERE c.project_id = :project_id AND c.id = ANY (:contact_ids) AND c.deleted_at IS NULL AND c.name <> ''
+UNION
+SELECT 'person', 'contact', c.id, c.name FROM cw_contacts c
+WHERE c.project_id = :project_id AND c.search_text LIKE ANY (:pairs) AND c.deleted_at IS NULL AND c.name <> ''
+UNION
+SELECT 'person', 'agent', a.id, a.name FROM cw_agents a
+WHERE a.project_id = :project_id AND a.name <> ''
+UNION
+SELECT 'person', 'crm_person', p.id, p.full_name FROM attio_people_raw p
+WHERE p.project_id = :project_id AND p.deleted_at IS NULL AND p.full_name <> ''
+  AND p.id IN (SELECT unnest(:person_ids::text[])
+               UNION ALL
+               SELECT t.source_pk FROM search_texts t
+               WHERE t.project_id = :project_id AND t.source_type = 'attio_person' AND t.body LIKE ANY (:pairs))
+UNION
+SELECT 'company', 'company', a.id::text, a.name FROM crm_accounts a
+WHERE a.project_id = :project_id AND lower(btrim(a.name)) = ANY (:phrases) AND a.source_deleted_at IS NULL
+UNION
+SELECT 'company', 'company', a.id::text, a.name FROM crm_accounts a
+WHERE a.project_id = :project_id AND a.search_text LIKE ANY (:pairs) AND a.source_deleted_at IS NULL
+ORDER BY kind, name, known_as, id LIMIT 500;

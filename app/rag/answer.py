@@ -149,6 +149,8 @@ def _adds(said: Said, chosen: list[Said]) -> bool:
     already = frozenset[str]().union(*(_stems(other.text) for other in chosen))
     if not own or len(own & already) >= THE_SAME * len(own):
         return False
+    if not said.told and said.worth < chosen[0].worth:
+        return False  # a date or a reason of something else
     new_words = said.told - frozenset[str]().union(*(other.told for other in chosen))
     return bool(new_words) or said.kinds > 0 or said.worth >= chosen[0].worth
 

@@ -73,6 +73,15 @@ def test_what_adds_something_is_said_with_its_own_source() -> None:
     ]
 
 
+def test_a_reason_for_something_else_is_no_addition() -> None:
+    lines = answer(
+        "Почему лежала консоль?",
+        item("Консоль лежала, потому что строился индекс."),
+        item("Общий бакет нужен, потому что воркеров два."),
+    )
+    assert "[2]" not in lines[0] + lines[1]
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "label", "system"),
     [

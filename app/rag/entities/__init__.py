@@ -14,7 +14,7 @@ from uuid import UUID
 from app.db import Row, statements
 from app.rag.entities.amounts import amounts_in
 from app.rag.entities.dates import dates_in
-from app.rag.entities.names import Name, Names, beginnings_in
+from app.rag.entities.names import Name, Names, pairs_in, phrases_in
 from app.rag.retrieval.legs import Found, run_leg
 from app.rag.retrieval.ranking import Item
 from config.settings import Settings
@@ -23,23 +23,25 @@ sql = statements("entities")
 
 ISSUE_KEY = re.compile(r"[A-Z](?<![\w-].)[A-Z0-9]{1,9}-[1-9]\d{0,6}(?![\w-])")
 MOST_READ = 20  # sources: the first pages of the evidence
-MOST_NAMES = 100  # of a kind that are looked for in the texts
 # What looks like the key of an issue and is none.
 NO_ISSUES = frozenset("UTF ISO SHA RFC COVID GPT UTC GMT INV CV".split())  # noqa: SIM905
 
 
 def known_names(project_id: UUID, items: list[Item], settings: Settings) -> Found:
     """The project's people and companies that the evidence may name. One look-up."""
-    beginnings = beginnings_in(map(_text, items[:MOST_READ]))
-    if not beginnings:
+    read = items[:MOST_READ]
+    if not read:
         return Found()
+    texts = [_text(item) for item in read]
     return run_leg(
         "names",
         sql.known_names,
         settings,
         project_id=project_id,
-        beginnings=beginnings,
-        most=MOST_NAMES,
+        contact_ids=sorted({str(i.row["contact_global_id"]) for i in read}),
+        person_ids=[i.source_pk for i in read if i.source_type == "attio_person"],
+        pairs=pairs_in(texts),
+        phrases=phrases_in(texts),
     )
 
 

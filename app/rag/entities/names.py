@@ -1,7 +1,7 @@
 """Known people and companies in a text, in any inflection and in either alphabet.
 
-Not every name of a project is held in memory: what is written with a capital may be a name, its
-beginning is asked for in the database, and what comes back is looked for in the text word by word.
+Not every name of a project is held in memory: what is written with capitals may be a name and is asked
+for in the database, and what comes back is looked for in the text word by word.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from app.rag.retrieval.words import STOP_WORDS, escaped, fold, stem
 
 CAPITAL = re.compile(r"\b[A-ZА-ЯЁ][\w]{2,}")
 TOKEN = re.compile(r"[^\W_]+")
-MOST_BEGINNINGS = 80
+PAIR = re.compile(r"\b([A-ZА-ЯЁ]\w{2,})\s(?=([A-ZА-ЯЁ]\w{2,}))")
+PHRASE = re.compile(r"[\w&-]+(?:[ ][\w&-]+){0,2}")
+MOST_PAIRS = 40
+MOST_PHRASES = 400
 LONGEST_ENDING = 4  # of an inflected name over its stem: Севериной
 
 
@@ -34,18 +37,34 @@ class Name:
         object.__setattr__(self, "words", tuple(map(_spellings, TOKEN.findall(fold(self.name)))))
 
 
-def beginnings_in(texts: Iterable[str]) -> list[str]:
-    """LIKE patterns of what may be names: the beginnings of capitalised words, in both alphabets."""
+def pairs_in(texts: Iterable[str]) -> list[str]:
+    """LIKE patterns of two words with capitals in a row, as a name is written in any inflection and in
+    either alphabet. One word alone would be looked for in vain too often."""
     found: dict[str, None] = {}
     for text in texts:
-        for word in CAPITAL.findall(text):
-            folded = fold(word)
-            if folded not in STOP_WORDS:
-                found.setdefault(_beginning(folded))
-        if len(found) >= MOST_BEGINNINGS:
+        for first, second in PAIR.findall(text):
+            words = (fold(first), fold(second))
+            if not STOP_WORDS.isdisjoint(words):
+                continue
+            begun = tuple(map(_beginning, words))
+            for one, two in (begun, tuple(map(other_letters, begun))):
+                found.setdefault(f"%{escaped(one)}%{escaped(two)}%")
+        if len(found) >= MOST_PAIRS:
             break
-    both = [b for first in list(found)[:MOST_BEGINNINGS] for b in (first, other_letters(first))]
-    return [f"%{escaped(beginning)}%" for beginning in dict.fromkeys(both) if len(beginning) > 2]
+    return list(found)[:MOST_PAIRS]
+
+
+def phrases_in(texts: Iterable[str]) -> list[str]:
+    """What may be the name of a company as it is written: one to three words from a capital on."""
+    found: dict[str, None] = {}
+    for text in texts:
+        for match in CAPITAL.finditer(text):
+            line = text[match.start() : match.start() + 100].partition("\n")[0].lower()
+            words = PHRASE.match(line)
+            parts = words.group().split() if words else []
+            for count in range(1, len(parts) + 1):
+                found.setdefault(" ".join(parts[:count]))
+    return list(found)[:MOST_PHRASES]
 
 
 class Names:
@@ -123,6 +142,6 @@ def _spellings(word: str) -> frozenset[str]:
 
 
 def _beginning(folded: str) -> str:
-    """A word without what an inflection may have changed."""
-    cut = 3 if len(folded) > 7 else 2 if len(folded) > 4 else 1
+    """A word without what an inflection may have changed; an English one has no such ending."""
+    cut = 0 if folded.isascii() else 3 if len(folded) > 7 else 2 if len(folded) > 4 else 1
     return folded[: max(3, len(folded) - cut)]
