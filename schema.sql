@@ -92,6 +92,32 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION drop_unused_vector_indexes(wanted text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    model smallint;
+    dropped int := 0;
+BEGIN
+    PERFORM set_config('lock_timeout', '300ms', true);
+    FOR model IN
+        SELECT m.id FROM embedding_models m
+        WHERE m.identity <> ALL (wanted) AND to_regclass(format('rag_vectors_hnsw_%s', m.id)) IS NOT NULL
+          AND m.created_at < now() - interval '1 hour'
+          AND NOT EXISTS (SELECT FROM projects p WHERE p.search_model_id = m.id)
+          AND NOT EXISTS (SELECT FROM rag_vectors v JOIN projects p ON p.id = v.project_id WHERE v.model_id = m.id)
+        ORDER BY m.id
+    LOOP
+        BEGIN
+            EXECUTE format('DROP INDEX IF EXISTS rag_vectors_hnsw_%s', model);
+            dropped := dropped + 1;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN dropped;
+END $$;
+
 CREATE FUNCTION ensure_embedding_model(wanted text, dims integer) RETURNS smallint
     LANGUAGE plpgsql
     AS $$
@@ -99,19 +125,16 @@ DECLARE
     found smallint;
 BEGIN
     SELECT id INTO found FROM embedding_models WHERE identity = wanted;
-    IF found IS NULL THEN
-        PERFORM pg_advisory_xact_lock(7265004);
-        INSERT INTO embedding_models (identity, dimensions) VALUES (wanted, dims)
-        ON CONFLICT (identity) DO NOTHING RETURNING id INTO found;
-        IF found IS NULL THEN
-            SELECT id INTO found FROM embedding_models WHERE identity = wanted;
-        ELSE
-            EXECUTE format(
-                'CREATE INDEX rag_vectors_hnsw_%s ON rag_vectors
-                 USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE model_id = %s',
-                found, dims, found);
-        END IF;
+    IF found IS NOT NULL AND to_regclass(format('rag_vectors_hnsw_%s', found)) IS NOT NULL THEN
+        RETURN found;
     END IF;
+    PERFORM pg_advisory_xact_lock(7265004);
+    INSERT INTO embedding_models (identity, dimensions) VALUES (wanted, dims) ON CONFLICT (identity) DO NOTHING;
+    SELECT id INTO found FROM embedding_models WHERE identity = wanted;
+    EXECUTE format(
+        'CREATE INDEX IF NOT EXISTS rag_vectors_hnsw_%s ON rag_vectors
+         USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE model_id = %s',
+        found, dims, found);
     RETURN found;
 END $$;
 
@@ -1274,8 +1297,19 @@ CREATE TABLE projects (
     data_version bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    search_model_id smallint,
+    embedding_policy text DEFAULT 'as_is'::text NOT NULL,
+    CONSTRAINT projects_embedding_policy_check CHECK ((embedding_policy = ANY (ARRAY['as_is'::text, 'redacted'::text, 'local_only'::text]))),
     CONSTRAINT projects_name_check CHECK (((length(name) >= 2) AND (length(name) <= 160))),
     CONSTRAINT projects_phase_check CHECK ((phase = ANY (ARRAY['kickoff'::text, 'active'::text, 'review'::text, 'handoff'::text, 'warranty'::text, 'completed'::text])))
+);
+
+CREATE TABLE query_embedding_cache (
+    project_id uuid NOT NULL,
+    model_id smallint NOT NULL,
+    text_hash bytea NOT NULL,
+    embedding halfvec NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE rag_chunks (
@@ -1743,6 +1777,9 @@ ALTER TABLE ONLY projects
 ALTER TABLE ONLY projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY query_embedding_cache
+    ADD CONSTRAINT query_embedding_cache_pkey PRIMARY KEY (project_id, model_id, text_hash);
+
 ALTER TABLE ONLY rag_chunks
     ADD CONSTRAINT rag_chunks_pkey PRIMARY KEY (project_id, id);
 
@@ -1941,11 +1978,15 @@ CREATE UNIQUE INDEX projects_name ON projects USING btree (account_scope_id, low
 
 CREATE INDEX projects_newest ON projects USING btree (created_at DESC, id DESC);
 
+CREATE INDEX query_embedding_cache_age ON query_embedding_cache USING btree (created_at);
+
 CREATE INDEX rag_chunks_conversation ON rag_chunks USING btree (project_id, conversation_global_id, id);
 
 CREATE INDEX rag_chunks_failed ON rag_chunks USING btree (project_id, updated_at DESC, id) WHERE (embedding_status = 'failed'::text);
 
 CREATE INDEX rag_chunks_leases ON rag_chunks USING btree (project_id, lease_expires_at) WHERE (embedding_status = 'processing'::text);
+
+CREATE INDEX rag_chunks_model ON rag_chunks USING btree (project_id, embedding_model_id, id);
 
 CREATE INDEX rag_chunks_pending ON rag_chunks USING btree (project_id, next_attempt_at, created_at, id) WHERE (embedding_status = 'pending'::text);
 
@@ -2258,6 +2299,15 @@ ALTER TABLE ONLY project_counters
 
 ALTER TABLE ONLY projects
     ADD CONSTRAINT projects_account_scope_id_fkey FOREIGN KEY (account_scope_id) REFERENCES account_scopes(id) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY projects
+    ADD CONSTRAINT projects_search_model_id_fkey FOREIGN KEY (search_model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY query_embedding_cache
+    ADD CONSTRAINT query_embedding_cache_model_id_fkey FOREIGN KEY (model_id) REFERENCES embedding_models(id);
+
+ALTER TABLE ONLY query_embedding_cache
+    ADD CONSTRAINT query_embedding_cache_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY rag_chunks
     ADD CONSTRAINT rag_chunks_embedding_model_id_fkey FOREIGN KEY (embedding_model_id) REFERENCES embedding_models(id);

@@ -10,7 +10,8 @@ from flask import Flask
 
 from app.db import Connection, db
 from app.rag.embeddings import provider
-from app.rag.pipeline import as_text, model_number
+from app.rag.models import model_number
+from app.rag.question_vectors import as_text
 from bench.place import measure_sql
 from bench.texts import questions
 from bench.timing import Timing, timing

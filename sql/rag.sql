@@ -128,9 +128,30 @@ UPDATE rag_chunks c SET embedding_status = 'processing', embedding_attempts = c.
 FROM next WHERE c.project_id = :project_id AND c.id = next.id
 RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
 
--- name: store_vectors(project_id, model_id, claim_token, chunk_ids, hashes, vectors)!
+-- name: claim_stale_chunks(project_id, model_id, run_id, claim_token, lease_seconds, most)
+-- Chunks whose vectors are of another model. Those stay and are searched until the new ones are complete.
+WITH former AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT embedding_model_id FROM rag_chunks
+         WHERE project_id = :project_id AND embedding_model_id < :model_id AND embedding_status = 'ready'
+         ORDER BY embedding_model_id, id LIMIT 1),
+        (SELECT embedding_model_id FROM rag_chunks
+         WHERE project_id = :project_id AND embedding_model_id > :model_id AND embedding_status = 'ready'
+         ORDER BY embedding_model_id, id LIMIT 1)) AS id
+), next AS (
+    SELECT id FROM rag_chunks
+    WHERE project_id = :project_id AND embedding_model_id = (SELECT id FROM former) AND embedding_status = 'ready'
+    ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE rag_chunks c SET embedding_status = 'processing', embedding_attempts = c.embedding_attempts + 1,
+    claim_token = :claim_token, claimed_by_run = :run_id, lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+FROM next WHERE c.project_id = :project_id AND c.id = next.id
+RETURNING c.id, c.text, c.context, c.text_hash, c.content_tokens, c.embedding_attempts;
+
+-- name: store_vectors(project_id, model_id, claim_token, chunk_ids, hashes, vectors, final)!
 -- Only where the chunk is still ours and still has the text that was encoded. One that somebody is
 -- rewriting just now is left alone: two writers that wait for each other's chunks would be a deadlock.
+-- Attempts are forgotten when this is the model that is wanted: what it refuses must not start anew with each vector of the old one.
 WITH encoded AS (
     SELECT * FROM unnest(:chunk_ids::uuid[], :hashes::bytea[], :vectors::text[]) AS e(id, text_hash, vector)
 ), ours AS (
@@ -140,6 +161,7 @@ WITH encoded AS (
     FOR UPDATE OF c SKIP LOCKED
 ), ready AS (
     UPDATE rag_chunks c SET embedding_status = 'ready', embedding_model_id = :model_id, embedding_error = NULL,
+        embedding_attempts = CASE WHEN :final THEN 0 ELSE c.embedding_attempts END,
         claim_token = NULL, claimed_by_run = NULL, lease_expires_at = NULL, last_embedded_at = now(), updated_at = now()
     FROM ours e
     WHERE c.project_id = :project_id AND c.id = e.id
@@ -149,6 +171,37 @@ INSERT INTO rag_vectors (project_id, model_id, chunk_id, embedding, source_type,
 SELECT :project_id, :model_id, id, vector::halfvec, source_type, occurred_at FROM ready
 ON CONFLICT (project_id, model_id, chunk_id) DO UPDATE
     SET embedding = excluded.embedding, source_type = excluded.source_type, occurred_at = excluded.occurred_at;
+
+-- name: search_by(project_id, model_id)!
+-- From now on questions go to this model, if nothing that has a vector lacks one of it. What it refused
+-- for good is found by its words.
+UPDATE projects SET search_model_id = :model_id, data_version = data_version + 1
+WHERE id = :project_id AND search_model_id IS DISTINCT FROM :model_id
+  AND NOT EXISTS (SELECT FROM rag_chunks WHERE project_id = :project_id AND embedding_model_id < :model_id
+                    AND embedding_status <> 'failed')
+  AND NOT EXISTS (SELECT FROM rag_chunks WHERE project_id = :project_id AND embedding_model_id > :model_id
+                    AND embedding_status <> 'failed');
+
+-- name: drop_former_vectors(project_id, model_id, most)$
+-- Vectors of models that the project is searched by no more, and the marks of them on failed chunks.
+WITH former AS (
+    SELECT v.model_id, v.chunk_id FROM rag_vectors v
+    WHERE v.project_id = :project_id AND (v.model_id < :model_id OR v.model_id > :model_id)
+      AND EXISTS (SELECT FROM projects p WHERE p.id = :project_id AND p.search_model_id = :model_id)
+    LIMIT :most
+), gone AS (
+    DELETE FROM rag_vectors v USING former f
+    WHERE v.project_id = :project_id AND v.model_id = f.model_id AND v.chunk_id = f.chunk_id
+    RETURNING v.chunk_id
+), unmarked AS (
+    UPDATE rag_chunks c SET embedding_model_id = NULL FROM gone g
+    WHERE c.project_id = :project_id AND c.id = g.chunk_id AND c.embedding_status = 'failed'
+      AND c.embedding_model_id <> :model_id
+)
+SELECT count(*) FROM gone;
+
+-- name: drop_unused_indexes(wanted)$
+SELECT drop_unused_vector_indexes(:wanted);
 
 -- name: give_back_chunks(project_id, claim_token, chunk_ids, error, costs_attempt, max_attempts, pause_seconds)!
 UPDATE rag_chunks SET
@@ -164,14 +217,45 @@ UPDATE rag_chunks SET embedding_status = 'pending', embedding_attempts = 0, embe
     next_attempt_at = now(), updated_at = now()
 WHERE project_id = :project_id AND embedding_status = 'failed';
 
--- name: requeue_stale(project_id, model_id)!
--- Chunks whose vectors are of another model; those stay searchable for that model until replaced.
-UPDATE rag_chunks SET embedding_status = 'pending', embedding_attempts = 0, next_attempt_at = now(), updated_at = now()
-WHERE project_id = :project_id AND embedding_status = 'ready' AND embedding_model_id <> :model_id;
+-- name: retry_stale(project_id, identity)!
+-- Chunks that the wanted model refused while they have vectors of another one.
+UPDATE rag_chunks SET embedding_status = 'pending', embedding_attempts = 0, embedding_error = NULL,
+    next_attempt_at = now(), updated_at = now()
+WHERE project_id = :project_id AND embedding_status = 'failed'
+  AND embedding_model_id <> (SELECT id FROM embedding_models WHERE identity = :identity);
 
--- name: tokens_today(project_id, model_id)$
-SELECT coalesce(sum(tokens), 0) FROM embedding_usage
-WHERE project_id = :project_id AND day = current_date AND model_id = :model_id;
+-- name: tokens_today(project_id)$
+-- What was paid for.
+SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u JOIN embedding_models m ON m.id = u.model_id
+WHERE u.project_id = :project_id AND u.day = current_date AND NOT starts_with(m.identity, 'local:');
+
+-- name: remembered_question(project_id, model_id, text_hash, hours)^
+-- The question's vector, if it was paid for of late, and the tokens paid for today.
+SELECT (SELECT embedding::text FROM query_embedding_cache c
+        WHERE c.project_id = :project_id AND c.model_id = :model_id AND c.text_hash = :text_hash
+          AND c.created_at > now() - make_interval(hours => :hours)) AS vector,
+       (SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u JOIN embedding_models m ON m.id = u.model_id
+        WHERE u.project_id = :project_id AND u.day = current_date AND NOT starts_with(m.identity, 'local:')) AS tokens_today;
+
+-- name: remember_question(project_id, model_id, text_hash, vector, tokens)!
+WITH kept AS (
+    INSERT INTO query_embedding_cache AS c (project_id, model_id, text_hash, embedding)
+    VALUES (:project_id, :model_id, :text_hash, :vector::halfvec)
+    ON CONFLICT (project_id, model_id, text_hash) DO UPDATE
+        SET embedding = excluded.embedding, created_at = excluded.created_at
+)
+INSERT INTO embedding_usage AS u (project_id, day, model_id, purpose, calls, tokens)
+VALUES (:project_id, current_date, :model_id, 'query', 1, :tokens)
+ON CONFLICT (project_id, day, model_id, purpose) DO UPDATE
+    SET calls = u.calls + 1, tokens = u.tokens + excluded.tokens;
+
+-- name: purge_questions(hours)!
+-- Vectors of questions of all projects that are too old to be used.
+DELETE FROM query_embedding_cache WHERE created_at < now() - make_interval(hours => :hours);
+
+-- name: set_policy(project_id, policy)^
+UPDATE projects SET embedding_policy = :policy, data_version = data_version + 1 WHERE id = :project_id
+RETURNING id, embedding_policy;
 
 -- name: count_usage(project_id, model_id, purpose, tokens)!
 INSERT INTO embedding_usage AS u (project_id, day, model_id, purpose, calls, tokens)
@@ -179,9 +263,13 @@ VALUES (:project_id, current_date, :model_id, :purpose, 1, :tokens)
 ON CONFLICT (project_id, day, model_id, purpose) DO UPDATE
     SET calls = u.calls + 1, tokens = u.tokens + excluded.tokens;
 
--- name: status(project_id)^
+-- name: status(project_id, configured, local)^
 -- All of GET /lightrag/status in one look; counts come from the counters, the rest from partial indexes.
-SELECT p.id AS project_id, p.account_scope_id,
+SELECT p.id AS project_id, p.account_scope_id, p.embedding_policy,
+       (SELECT identity FROM embedding_models m WHERE m.id = p.search_model_id) AS search_model,
+       -- Two ranges of the index: it has no entry for "another one than".
+       (SELECT count(*) FROM rag_chunks c WHERE c.project_id = p.id AND c.embedding_model_id < coalesce(w.id, 32767))
+           + (SELECT count(*) FROM rag_chunks c WHERE c.project_id = p.id AND c.embedding_model_id > coalesce(w.id, 32767)) AS stale_model_chunks,
        (SELECT jsonb_object_agg(name, value) FROM project_counters c WHERE c.project_id = p.id) AS counters,
        (SELECT min(created_at) FROM (SELECT created_at FROM rag_chunks c WHERE c.project_id = p.id
             AND embedding_status = 'pending' ORDER BY next_attempt_at, created_at, id LIMIT 1) first) AS oldest_pending_at,
@@ -191,11 +279,14 @@ SELECT p.id AS project_id, p.account_scope_id,
                                   'processed', r.result -> 'processed', 'failed', r.result -> 'failed')
         FROM job_latest l JOIN job_runs r ON r.project_id = l.project_id AND r.id = l.run_id
         WHERE l.project_id = p.id AND l.job_type = 'embeddings_run') AS last_run,
-       (SELECT coalesce(sum(tokens), 0) FROM embedding_usage u WHERE u.project_id = p.id AND day = current_date) AS tokens_today,
+       (SELECT coalesce(sum(u.tokens), 0)::bigint FROM embedding_usage u JOIN embedding_models m ON m.id = u.model_id
+        WHERE u.project_id = p.id AND u.day = current_date AND NOT starts_with(m.identity, 'local:')) AS tokens_today,
        (SELECT coalesce(jsonb_agg(f), '[]') FROM (
             SELECT id AS chunk_id, embedding_error AS error, embedding_attempts AS attempts FROM rag_chunks c
             WHERE c.project_id = p.id AND embedding_status = 'failed' ORDER BY updated_at DESC, id LIMIT 5) f) AS failed_sample
-FROM projects p WHERE p.id = :project_id;
+FROM projects p
+LEFT JOIN embedding_models w ON w.identity = CASE p.embedding_policy WHEN 'local_only' THEN :local ELSE :configured END
+WHERE p.id = :project_id;
 
 -- name: upsert_documents(project_id, rows)
 -- Answers those that are new or changed, and which.

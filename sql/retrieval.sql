@@ -1,12 +1,14 @@
 -- Finding: the two legs, and the record of what was asked.
 
 -- name: query_context(project_id)^
--- What a question needs to know first: the version of the data (for the cache) and its size.
-SELECT p.data_version,
+-- What a question needs to know first: the version of the data (for the cache), its size, and the model
+-- whose vectors are complete.
+SELECT p.data_version, p.embedding_policy, p.search_model_id, m.identity AS search_model,
        coalesce((SELECT value FROM project_counters c WHERE c.project_id = p.id AND c.name = 'chunks.ready'), 0) AS ready_chunks,
        coalesce((SELECT sum(value) FROM project_counters c WHERE c.project_id = p.id
                    AND c.name IN ('messages', 'issues', 'attio_opportunities', 'attio_accounts', 'attio_people')), 0)::bigint AS sources
-FROM projects p WHERE p.id = :project_id;
+FROM projects p LEFT JOIN embedding_models m ON m.id = p.search_model_id
+WHERE p.id = :project_id;
 
 -- name: set_leg_timeout(milliseconds)!
 SELECT set_config('statement_timeout', :milliseconds, true);

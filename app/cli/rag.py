@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from app.audit import service as audit
 from app.db import db, statements
 from app.rag import service
 from app.rag.evaluation import (
@@ -23,6 +24,7 @@ from app.rag.evaluation import (
     evaluate,
     load_questions,
 )
+from app.rag.models import POLICIES
 from app.scheduler.service import request_run
 from app.web.responses import dump_json
 from config.settings import Settings
@@ -51,6 +53,11 @@ def status(project_id: UUID, as_json: bool) -> None:
     for state, count in found["embeddings"].items():
         table.add_row(state, str(count))
     console.print(table)
+    console.print(
+        f"searched by {found['search_model'] or 'nothing yet'}; policy {found['embedding_policy']}"
+    )
+    if found["stale_model_chunks"]:
+        console.print(f"{found['stale_model_chunks']} chunks have vectors of another model")
     for sample in found["failed_sample"]:
         console.print(f"[red]failed[/] {sample['chunk_id']}: {sample['error']}")
 
@@ -60,6 +67,49 @@ def status(project_id: UUID, as_json: bool) -> None:
 def refresh(project_id: UUID) -> None:
     """Have the worker embed what waits."""
     console.print(f"Queued as run {request_run(project_id, 'embeddings_run').id}.")
+
+
+@cli.command()
+@click.option("--project", "project_id", type=UUID, help="Only this one; else all projects.")
+def reembed(project_id: UUID | None) -> None:
+    """Have the worker replace vectors of another model than the configured one.
+
+    Every embeddings run does so by itself; this starts it now, and tries again what the new model
+    refused. Search goes on with the former vectors until the new ones are complete.
+    """
+    settings: Settings = current_app.config["SETTINGS"]
+    with db.connection() as connection:
+        known = [row["id"] for row in statements("projects").list_all(connection)]
+    if project_id is not None and project_id not in known:
+        raise click.ClickException("There is no such project.")
+    for project in [project_id] if project_id else known:
+        with db.transaction() as tx:
+            service.retry_stale(tx, project, settings)
+        stale = service.status(project, settings)["stale_model_chunks"]
+        run = request_run(project, "embeddings_run").id if stale else None
+        console.print(f"{project}  {stale} chunks  {f'run {run}' if run else 'nothing to do'}")
+
+
+@cli.command()
+@project_option
+@click.argument("choice", type=click.Choice(POLICIES))
+def policy(project_id: UUID, choice: str) -> None:
+    """What may leave to a paid provider of embeddings: texts as they are, redacted (without mail
+    addresses, phone and card numbers), or nothing: local_only embeds with the local encoder.
+    """
+    with db.transaction() as tx:
+        if statements("rag").set_policy(tx, project_id=project_id, policy=choice) is None:
+            raise click.ClickException("There is no such project.")
+        audit.record(
+            tx,
+            "lightrag.policy",
+            project_id=project_id,
+            entity_type="lightrag",
+            entity_id=str(project_id),
+            payload={"embedding_policy": choice},
+        )
+    run = request_run(project_id, "embeddings_run").id
+    console.print(f"{choice} from now on. Vectors that this replaces: run {run}.")
 
 
 @cli.command("eval")

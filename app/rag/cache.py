@@ -44,6 +44,9 @@ class AnswerCache:
             found = self._get(key)
             return (found, True) if found is not None else (make(), False)
         try:
+            found = self._get(key)  # somebody may have finished between the two looks
+            if found is not None:
+                return found, True
             made = make()
             self._put(key, made)
             return made, False

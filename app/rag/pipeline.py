@@ -3,6 +3,10 @@
 A vector is stored only if its chunk is still claimed by this run and still has the text that was
 encoded. A worker killed in the middle leaves claims whose lease ends; nothing is embedded twice within
 a lease, and nothing is lost.
+
+When another model is wanted than the one that the project is searched by, what is new goes to the
+searched model first, so that it is found at once; then everything is embedded anew by the wanted one;
+then questions go there, and the former vectors are thrown away.
 """
 
 from __future__ import annotations
@@ -12,20 +16,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 
 from app.db import Row, db, statements
-from app.rag.embeddings import Provider, ProviderError, Vector, provider
+from app.rag.embeddings import Provider, ProviderError, Vector
+from app.rag.models import Model, model_number, searchable_model, wanted_encoder
+from app.rag.question_vectors import as_text
 from app.scheduler.context import JobResult, RunContext
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 sql = statements("rag")
+retrieval_sql = statements("retrieval")
 
 BACKOFF_BASE, BACKOFF_CAP = 30.0, 3600.0
+FORMER_AT_ONCE = 5000  # vectors thrown away in one statement
+FORMER_KEPT_SECONDS = 60.0  # longer than any question takes
+OVER_BUDGET = ProviderError("budget", "the project's tokens of this day are used up")
 
 
 @dataclass
@@ -38,51 +50,80 @@ class Tally:
     retry_later: int = field(default=0)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Chunks of one kind, and the model that embeds them."""
+
+    claim: Callable[..., list[Row]]
+    model: Model
+    wanted: bool  # False: the model that is about to be replaced
+    searched: bool  # whether questions go to this model now
+
+
 def run_embeddings(context: RunContext) -> JobResult:
     """The job `embeddings_run`: all waiting chunks of one project."""
-    settings = context.settings
-    encoder = provider(settings)
-    model_id = model_number(encoder)
-    tally = Tally()
-    deadline = time.monotonic() + settings.embed_run_seconds
+    settings, project_id = context.settings, context.project_id
     with db.connection() as connection:
+        state = retrieval_sql.query_context(connection, project_id=project_id)
         sql.release_lost_chunks(
             connection,
-            project_id=context.project_id,
+            project_id=project_id,
             run_id=context.run_id,
             max_attempts=settings.embed_max_attempts,
         )
+    encoder = wanted_encoder(state["embedding_policy"], settings)
+    wanted = Model(model_number(encoder), encoder)
+    tally = Tally()
+    deadline = time.monotonic() + settings.embed_run_seconds
     with Writer() as writer:
-        while tally.stopped is None:
-            context.progress(tally.processed, processed=tally.processed, failed=tally.failed)
-            if time.monotonic() > deadline or _over_budget(
-                context.project_id, model_id, encoder, settings
-            ):
-                tally.unfinished = True
+        for stage in _stages(searchable_model(state, settings), wanted):
+            _work_off(context, stage, tally, writer, deadline)
+            if tally.stopped is not None and not stage.wanted:
+                tally.stopped = None  # a model that is being replaced holds nothing up
+            if tally.stopped is not None or tally.unfinished:
                 break
-            if not _batch(context, model_id, encoder, tally, writer):
-                break
-    if tally.processed:
+    replaced = not tally.stopped and _replace_model(project_id, wanted, deadline)
+    return _result(tally, encoder, replaced and state["search_model_id"] is not None)
+
+
+def _stages(searched: Model, wanted: Model) -> list[Stage]:
+    same = searched.id == wanted.id
+    former = [] if same else [Stage(sql.claim_chunks, searched, wanted=False, searched=True)]
+    stale = partial(sql.claim_stale_chunks, model_id=wanted.id)
+    return [
+        *former,
+        Stage(sql.claim_chunks, wanted, wanted=True, searched=same),
+        Stage(stale, wanted, wanted=True, searched=same),
+    ]
+
+
+def _work_off(
+    context: RunContext, stage: Stage, tally: Tally, writer: Writer, deadline: float
+) -> None:
+    """Batch after batch of a stage, until nothing is left, time is up or the encoder gives up."""
+    while tally.stopped is None and not tally.unfinished:
+        context.progress(tally.processed, processed=tally.processed, failed=tally.failed)
+        if time.monotonic() > deadline:
+            tally.unfinished = True
+        elif not _batch(context, stage, tally, writer):
+            break
+    writer.settle()
+
+
+def _replace_model(project_id: UUID, wanted: Model, deadline: float) -> bool:
+    """Search by the wanted model when it is complete. Vectors of former models go with the run after
+    that: questions that are being answered now may still be looking at them."""
+    with db.connection() as connection:
+        if sql.search_by(connection, project_id=project_id, model_id=wanted.id):
+            log.info("searched_by", project_id=str(project_id), model=wanted.encoder.identity)
+            return True
+    gone = FORMER_AT_ONCE
+    while gone == FORMER_AT_ONCE and time.monotonic() < deadline:
         with db.connection() as connection:
-            sql.bump_data_version(connection, project_id=context.project_id)
-    return _result(tally, encoder)
-
-
-def model_number(encoder: Provider) -> int:
-    """The database's number for an encoder; its vector index is made at its first use."""
-    with db.connection() as connection:
-        found: int = sql.ensure_model(
-            connection, identity=encoder.identity, dimensions=encoder.dimensions
-        )
-    return found
-
-
-def _over_budget(project_id: UUID, model_id: int, encoder: Provider, settings: Settings) -> bool:
-    if not encoder.paid:
-        return False
-    with db.connection() as connection:
-        used = sql.tokens_today(connection, project_id=project_id, model_id=model_id)
-    return bool(used >= settings.embed_tokens_per_day)
+            gone = sql.drop_former_vectors(
+                connection, project_id=project_id, model_id=wanted.id, most=FORMER_AT_ONCE
+            )
+    return False
 
 
 class Writer:
@@ -96,26 +137,25 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True)
-        self._settle()
+        self.settle()
 
     def put(self, store: Callable[[], None]) -> None:
-        self._settle()
+        self.settle()
         self._last = self._pool.submit(store)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Wait for the last batch."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
 
 
-def _batch(
-    context: RunContext, model_id: int, encoder: Provider, tally: Tally, writer: Writer
-) -> bool:
+def _batch(context: RunContext, stage: Stage, tally: Tally, writer: Writer) -> bool:
     """Claim, encode and store one batch; False when nothing waits."""
     settings = context.settings
     token = uuid4()
     with db.connection() as connection:
-        chunks: list[Row] = sql.claim_chunks(
+        chunks: list[Row] = stage.claim(
             connection,
             project_id=context.project_id,
             run_id=context.run_id,
@@ -125,8 +165,9 @@ def _batch(
         )
     if not chunks:
         return False
-    claim = Claim(context.project_id, model_id, token, encoder, settings, tally)
+    claim = Claim(context.project_id, stage, token, settings, tally)
     try:
+        chunks = claim.affordable(chunks, writer)
         vectors = claim.encode(chunks)
     except ProviderError as error:
         claim.handle(chunks, error)
@@ -140,13 +181,34 @@ class Claim:
     """A batch in hand, and what may happen to it."""
 
     project_id: UUID
-    model_id: int
+    stage: Stage
     token: UUID
-    encoder: Provider
     settings: Settings
     tally: Tally
 
+    @property
+    def encoder(self) -> Provider:
+        return self.stage.model.encoder
+
+    def affordable(self, chunks: list[Row], writer: Writer) -> list[Row]:
+        """Those that the project's budget of the day allows; the others wait, and the run ends."""
+        if not self.encoder.paid:
+            return chunks
+        writer.settle()  # what the batch before cost is counted with its vectors
+        with db.connection() as connection:
+            left = self.settings.embed_tokens_per_day - sql.tokens_today(
+                connection, project_id=self.project_id
+            )
+        costs = accumulate(chunk["content_tokens"] for chunk in chunks)
+        count = sum(cost <= left for cost in costs)
+        if count < len(chunks):
+            self.tally.unfinished = True
+            self._give_back(chunks[count:], OVER_BUDGET, costs_attempt=False)
+        return chunks[:count]
+
     def encode(self, chunks: list[Row]) -> list[Vector]:
+        if not chunks:
+            return []
         texts = [f"{chunk['context']}\n{chunk['text']}".strip() for chunk in chunks]
         if not self.encoder.paid or len(texts) < 2 * self.settings.embed_concurrency:
             return self.encoder.embed_documents(texts)
@@ -160,11 +222,14 @@ class Claim:
 
     def store(self, chunks: list[Row], vectors: list[Vector]) -> None:
         """Vectors in, chunks ready; a chunk whose text changed meanwhile is left waiting."""
+        if not chunks:
+            return
         with db.transaction() as tx:
             stored = sql.store_vectors(
                 tx,
                 project_id=self.project_id,
-                model_id=self.model_id,
+                model_id=self.stage.model.id,
+                final=self.stage.wanted,
                 claim_token=self.token,
                 chunk_ids=[chunk["id"] for chunk in chunks],
                 hashes=[chunk["text_hash"] for chunk in chunks],
@@ -174,10 +239,12 @@ class Claim:
             sql.count_usage(
                 tx,
                 project_id=self.project_id,
-                model_id=self.model_id,
+                model_id=self.stage.model.id,
                 purpose="chunks",
                 tokens=tokens,
             )
+            if stored and self.stage.searched:
+                sql.bump_data_version(tx, project_id=self.project_id)
         self.tally.processed += stored
         self.tally.tokens += tokens
 
@@ -225,12 +292,7 @@ class Claim:
             )
 
 
-def as_text(vector: Vector) -> str:
-    """A vector as pgvector reads it."""
-    return "[" + ",".join(f"{x:.6g}" for x in vector) + "]"
-
-
-def _result(tally: Tally, encoder: Provider) -> JobResult:
+def _result(tally: Tally, encoder: Provider, replaced: bool) -> JobResult:
     result: dict[str, Any] = {
         "processed": tally.processed,
         "failed": tally.failed,
@@ -259,4 +321,5 @@ def _result(tally: Tally, encoder: Provider) -> JobResult:
         tally.processed,
         {**result, "status": status},
         changed=tally.processed > 0,
+        again_after=FORMER_KEPT_SECONDS if replaced else None,
     )

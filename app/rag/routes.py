@@ -12,9 +12,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from app.audit import service as audit
 from app.db import db, statements
 from app.rag import service
-from app.rag.embeddings import provider
 from app.rag.evidence import FILTERS
-from app.rag.pipeline import model_number
 from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
 from app.web.access import identity, require
@@ -181,9 +179,7 @@ def refresh(project_id: UUID, body: dict[str, Any]) -> tuple[dict[str, Any], int
         if body["retry_failed"]:
             rag_sql.retry_failed(tx, project_id=project_id)
         if body["reembed_stale_model"]:
-            rag_sql.requeue_stale(
-                tx, project_id=project_id, model_id=model_number(provider(settings))
-            )
+            service.retry_stale(tx, project_id, settings)
     started, code = run_and_wait(
         project_id, "embeddings_run", settings, seconds=min(5.0, settings.job_wait_seconds)
     )

@@ -11,12 +11,13 @@ from uuid import UUID
 import structlog
 from psycopg.types.json import Jsonb
 
-from app.db import Row, db, statements
+from app.db import Connection, Row, db, statements
 from app.rag.answering import answer_from
 from app.rag.cache import cache
-from app.rag.embeddings import ProviderError, provider
+from app.rag.embeddings import ProviderError
 from app.rag.entities import entities_in, known_names
 from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
+from app.rag.models import searchable_model, wanted_encoder
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
     Found,
@@ -57,9 +58,9 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     started = time.perf_counter()
     with db.connection() as connection:
         context = sql.query_context(connection, project_id=query.project_id)
-    encoder = provider(settings)
+    model = searchable_model(context, settings)
     key = (
-        query.project_id, context["data_version"], encoder.identity, " ".join(fold(query.text).split()),
+        query.project_id, context["data_version"], model.encoder.identity, " ".join(fold(query.text).split()),
         query.top_k, query.source_limit, query.sources, query.since, query.before, query.mode,
         query.include_private,
     )  # fmt: skip
@@ -84,11 +85,11 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence, settings)
     warnings = [*found.warnings, *answer.warnings, *filter(None, [names.warning])]
-    encoder = provider(settings)
+    model = searchable_model(context, settings)
     return {
         "query": query.text,
         "topK": query.top_k,
-        "embedding_model": encoder.model if found.vectors_ran else None,
+        "embedding_model": model.encoder.model if found.vectors_ran else None,
         "search_config": {"ivfflat_probes": 0, "hnsw_ef_search": settings.search_hnsw_ef_search},
         "quality_score": quality(answering, len(chunks)),
         "confidence": found.confidence,
@@ -129,7 +130,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
         # Several chunks of one source are one item: look for more chunks than items are wanted.
         wanted = max(3 * query.top_k, 60)
         try:
-            towards = direction_of(query.text, settings)
+            towards = direction_of(query, context, settings)
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)
         except ProviderError as error:
             meaning = without_direction(error)
@@ -232,9 +233,14 @@ def _record(
 
 def status(project_id: UUID, settings: Settings) -> dict[str, Any]:
     """Where the project's embeddings stand; the payload of GET /lightrag/status."""
-    encoder = provider(settings)
     with db.connection() as connection:
-        row: Row = rag_sql.status(connection, project_id=project_id)
+        row: Row = rag_sql.status(
+            connection,
+            project_id=project_id,
+            configured=wanted_encoder("as_is", settings).identity,
+            local=wanted_encoder("local_only", settings).identity,
+        )
+    encoder = wanted_encoder(row["embedding_policy"], settings)
     counters = row.pop("counters") or {}
     return {
         **row,
@@ -249,3 +255,11 @@ def status(project_id: UUID, settings: Settings) -> dict[str, Any]:
         "provider_configured": True,
         "token_budget_today": settings.embed_tokens_per_day if encoder.paid else None,
     }
+
+
+def retry_stale(tx: Connection, project_id: UUID, settings: Settings) -> None:
+    """Try again what the wanted model refused while another model's vectors are searched. All else
+    that has another model's vectors is embedded anew by every run."""
+    context = sql.query_context(tx, project_id=project_id)
+    wanted = wanted_encoder(context["embedding_policy"], settings)
+    rag_sql.retry_stale(tx, project_id=project_id, identity=wanted.identity)

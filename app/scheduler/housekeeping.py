@@ -5,6 +5,8 @@ from __future__ import annotations
 import structlog
 
 from app.db import db, statements
+from app.rag.models import POLICIES, wanted_encoder
+from app.rag.question_vectors import HOURS_KEPT
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,6 +40,11 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
             "webhook_deliveries": webhooks.purge_deliveries(connection, days=WEBHOOKS_KEPT_DAYS),
             "reconciliations": statements("reconciliation").purge(
                 connection, days=RECONCILIATIONS_KEPT_DAYS
+            ),
+            "question_vectors": statements("rag").purge_questions(connection, hours=HOURS_KEPT),
+            "vector_indexes": statements("rag").drop_unused_indexes(
+                connection,
+                wanted=[wanted_encoder(policy, settings).identity for policy in POLICIES],
             ),
             "processes": scheduler.purge_processes(connection),
         }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from flask import Flask
 
 from tests.conftest import Browser
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import Conversation, Person
+from tests.vendors.embeddings import EmbeddingsServer
 
 Ask = Callable[..., dict[str, Any]]
 Say = Callable[..., Any]
+Work = Callable[..., dict[str, Any]]
+Rows = Callable[..., list[Any]]
 
 
 @pytest.fixture
@@ -56,3 +61,51 @@ def ask(owner: Browser, project: dict[str, Any]) -> Ask:
         return found
 
     return question
+
+
+@pytest.fixture
+def provider() -> Iterator[EmbeddingsServer]:
+    server = EmbeddingsServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def paid_app(make_app: Callable[..., Flask], provider: EmbeddingsServer) -> Iterator[Flask]:
+    """An application that embeds with a provider over the network."""
+    from app.db import db
+
+    yield make_app(
+        embedding_provider="openai",
+        openai_api_key=provider.token,
+        openai_base_url=provider.base_url,
+        openai_timeout_ms=2000,
+        embedding_model="test-model",
+        embedding_dim=provider.dimensions,
+    )
+    db.close()
+
+
+@pytest.fixture
+def rows(database_url: str) -> Rows:
+    def ask(statement: str) -> list[Any]:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    return ask
+
+
+@pytest.fixture
+def embed(project: dict[str, Any], work: Work) -> Callable[[], dict[str, Any]]:
+    return lambda: work(project["id"], "embeddings_run")
+
+
+@pytest.fixture
+def pulled(project: dict[str, Any], connect: Callable[..., None], work: Work) -> Callable[[], None]:
+    connect(project["id"])
+
+    def pull() -> None:
+        work(project["id"], "chatwoot_sync")
+
+    return pull

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -11,60 +11,15 @@ from flask import Flask
 
 from app.db import db, statements
 from tests.conftest import Browser
-from tests.rag.conftest import Ask, Say
+from tests.rag.conftest import Ask, Rows, Say
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import Conversation
 from tests.vendors.embeddings import EmbeddingsServer
 
-Work = Callable[..., dict[str, Any]]
-Rows = Callable[..., list[Any]]
-
 
 @pytest.fixture
-def provider() -> Iterator[EmbeddingsServer]:
-    server = EmbeddingsServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def app(make_app: Callable[..., Flask], provider: EmbeddingsServer) -> Iterator[Flask]:
-    from app.db import db
-
-    yield make_app(
-        embedding_provider="openai",
-        openai_api_key=provider.token,
-        openai_base_url=provider.base_url,
-        openai_timeout_ms=2000,
-        embedding_model="test-model",
-        embedding_dim=provider.dimensions,
-    )
-    db.close()
-
-
-@pytest.fixture
-def rows(database_url: str) -> Rows:
-    def ask(statement: str) -> list[Any]:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            return connection.execute(statement.encode()).fetchall()
-
-    return ask
-
-
-@pytest.fixture
-def embed(project: dict[str, Any], work: Work) -> Callable[[], dict[str, Any]]:
-    return lambda: work(project["id"], "embeddings_run")
-
-
-@pytest.fixture
-def pulled(project: dict[str, Any], connect: Callable[..., None], work: Work) -> Callable[[], None]:
-    connect(project["id"])
-
-    def pull() -> None:
-        work(project["id"], "chatwoot_sync")
-
-    return pull
+def app(paid_app: Flask) -> Flask:
+    return paid_app
 
 
 TEXT = "Сообщение номер {} о макетах корзины и о доставке тортов."
@@ -224,31 +179,6 @@ def test_questions_are_answered_by_words_while_the_provider_is_away(
     provider.start()
 
 
-def test_another_model_replaces_the_old_one_while_search_goes_on(
-    make_app: Callable[..., Flask],
-    say: Say,
-    pulled: Callable[[], None],
-    provider: EmbeddingsServer,
-    app: Flask,
-    owner: Browser,
-    ask: Ask,
-    embed: Any,
-    rows: Rows,
-) -> None:
-    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
-    pulled()
-    object.__setattr__(app.config["SETTINGS"], "embedding_model", "another-model")
-    answer = ask("Почему задержались макеты корзины?")  # no vectors yet: by words
-    assert "Макеты" in answer["evidence"][0]["snippet"]
-    owner.post("/lightrag/refresh", {"reembed_stale_model": True})
-    embed()
-    models = rows(
-        "SELECT identity FROM embedding_models JOIN rag_vectors ON model_id = id ORDER BY 1"
-    )
-    assert any("another-model" in identity for (identity,) in models)
-    assert ask("Макеты задержались?", mode="vector")["evidence"]
-
-
 def test_a_text_that_changes_while_it_is_encoded_is_encoded_again(
     say: Say,
     pulled: Callable[[], None],
@@ -303,6 +233,7 @@ def test_a_chunk_that_is_being_rewritten_holds_up_no_other(
                 chunk_ids=[row[1] for row in taken],
                 hashes=[row[2] for row in taken],
                 vectors=[str([1.0] * provider.dimensions)] * len(taken),
+                final=True,
             )
     assert len(taken) >= 3 and stored == len(taken) - 1
     assert rows(STATES) == [("processing", 1), ("ready", len(taken) - 1)]

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app.db import db
 from app.rag.embeddings import provider
-from app.rag.pipeline import model_number
+from app.rag.models import model_number
 from tests.conftest import Browser
 
 LARGE, SMALL = 3000, 12

@@ -19,13 +19,15 @@ WORD = re.compile(r"\w+")
 
 
 class EmbeddingsServer(SimulatedVendor):
-    """`texts` notes every text that was encoded; `poison` is a text that is always refused."""
+    """`texts` notes every text that was encoded; `poison` is a text that is always refused, as are the
+    `refused_models`."""
 
     def __init__(self, dimensions: int = 64, token: str = "sk-test") -> None:
         super().__init__(token)
         self.dimensions = dimensions
         self.texts: list[str] = []
         self.poison: str | None = None
+        self.refused_models: set[str] = set()
 
     @property
     def base_url(self) -> str:
@@ -46,6 +48,8 @@ class EmbeddingsServer(SimulatedVendor):
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return _refusal(401, "invalid_api_key", "Incorrect API key provided")
         body = request.get_json()
+        if body["model"] in self.refused_models:
+            return _refusal(404, "model_not_found", f"The model {body['model']} does not exist")
         texts = body["input"]
         if not isinstance(texts, list) or not 0 < len(texts) <= MOST_INPUTS or not all(texts):
             return _refusal(400, "invalid_request_error", "'$.input' is invalid.")

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import threading
 import time
-from array import array
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,8 +17,9 @@ from psycopg.types.json import Jsonb
 
 from app import metrics
 from app.db import Row, Unavailable, db, statements
-from app.rag.embeddings import ProviderError, Vector, provider
-from app.rag.pipeline import as_text, model_number
+from app.rag.embeddings import ProviderError
+from app.rag.models import searchable_model
+from app.rag.question_vectors import question_vector
 from app.rag.retrieval.words import Word
 from config.settings import Settings
 
@@ -31,7 +30,6 @@ MATCHES_PER_WORD = 200
 RARE = 20  # a word with fewer matches is also looked for inside longer words
 CANDIDATES = 80
 NEIGHBOURS = 2  # messages before and after one that was found
-VECTORS_KEPT = 2000  # question vectors remembered by a process
 
 
 @dataclass(frozen=True)
@@ -61,33 +59,6 @@ class Found:
     warning: str | None = None
 
 
-class Remembered:
-    """Vectors of recent questions, so that asking again costs nothing."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._vectors: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
-
-    def get(self, identity: str, text: str) -> Vector | None:
-        with self._lock:
-            found = self._vectors.get((identity, text))
-            if found is None:
-                return None
-            self._vectors.move_to_end((identity, text))
-        return found.tolist()
-
-    def put(self, identity: str, text: str, vector: Vector) -> None:
-        with self._lock:
-            self._vectors[(identity, text)] = array("f", vector)
-            if len(self._vectors) > self._most:
-                self._vectors.popitem(last=False)
-
-
-_remembered = Remembered(VECTORS_KEPT)
-_models: dict[tuple[str, str], int] = {}  # by database and encoder
-
-
 @dataclass(frozen=True)
 class Direction:
     """Where the question points: its vector, as pgvector reads it, and the model it belongs to."""
@@ -97,17 +68,11 @@ class Direction:
     dimensions: int
 
 
-def direction_of(text: str, settings: Settings) -> Direction:
-    """The question's vector. Raises ProviderError."""
-    encoder = provider(settings)
-    model = (db.url, encoder.identity)
-    if model not in _models:
-        _models[model] = model_number(encoder)
-    vector = _remembered.get(encoder.identity, text)
-    if vector is None:
-        vector = encoder.embed_query(text)
-        _remembered.put(encoder.identity, text, vector)
-    return Direction(as_text(vector), _models[model], encoder.dimensions)
+def direction_of(query: Query, context: Row, settings: Settings) -> Direction:
+    """The question's vector, of the model that the project is searched by. Raises ProviderError."""
+    model = searchable_model(context, settings)
+    vector = question_vector(query.project_id, query.text, model, settings)
+    return Direction(vector, model.id, model.encoder.dimensions)
 
 
 def by_meaning(
