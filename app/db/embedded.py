@@ -7,6 +7,7 @@ system user of its own owns the data.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -146,12 +147,20 @@ class EmbeddedPostgres:
 
 
 def _system_user(name: str) -> pwd.struct_passwd:
-    """The user that runs the server under root, made when it is missing."""
+    """The user that runs the server under root, made when it is missing.
+
+    One process at a time: two that make it at once can each get a number, and one number stays.
+    """
+    folder = os.open("/etc", os.O_RDONLY)
     try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        subprocess.run(["useradd", "--system", name], check=True, capture_output=True)
-        return pwd.getpwnam(name)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            subprocess.run(["useradd", "--system", name], check=True, capture_output=True)
+            return pwd.getpwnam(name)
+    finally:
+        os.close(folder)
 
 
 def _allow_passage(path: Path) -> None:
