@@ -25,12 +25,14 @@ from app.scheduler import service as scheduler
 from app.scheduler.runner import Runner
 from config.settings import Settings, load
 from jobs.handlers import HANDLERS
+from tests.demo import Demo, load_demo
 from tests.vendors.attio import AttioServer
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.linear import LinearServer
 
 OWNER_LOGIN = "owner"
 OWNER_PASSWORD = "a good long password"
+DEMO_DATABASE = "demo"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -74,13 +76,32 @@ def _fast_folder() -> Path | None:
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of the test's own, cloned from a template."""
+def database_url(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of the test's own, cloned from a template: an empty one, or the loaded demo
+    where the test asks for `demo_workspace`."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    yield postgres.ensure_database(name, template="migrated")
+    template = "migrated"
+    if "demo_workspace" in request.fixturenames:
+        request.getfixturevalue("demo_workspace")
+        template = DEMO_DATABASE
+    yield postgres.ensure_database(name, template=template)
     db.close()
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def demo_workspace(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo as `make demo` loads it, all vendors synced and everything embedded; made once a process.
+
+    A test that asks for it gets a database of its own that already holds all this, under the usual
+    fixtures (`app`, `owner`, `work` …). The simulated vendors are gone: nothing can be pulled again.
+    """
+    settings = load(
+        {}, **plain_settings(postgres.ensure_database(DEMO_DATABASE, template="migrated"),
+                             tmp_path_factory.mktemp("demo")),
+    )  # fmt: skip
+    return load_demo(settings)
 
 
 @pytest.fixture
@@ -93,19 +114,23 @@ def settings_for(database_url: str, home: Path) -> Callable[..., Settings]:
     """Settings of this test's database; keyword arguments change single ones."""
 
     def make(**changes: Any) -> Settings:
-        values: dict[str, Any] = {
-            "app_env": "test",
-            "database_url": database_url,
-            "lightpost_home": home,
-            "auth_credentials": f"{OWNER_LOGIN}:{OWNER_PASSWORD}",
-            "secret_key": "a secret key for tests, long enough",
-            "log_level": "error",
-            "pg_pool_wait_ms": 2000,
-            "job_wait_seconds": 0.0,  # nobody works beside a test unless it starts a worker
-        }
-        return load({}, **{**values, **changes})
+        return load({}, **{**plain_settings(database_url, home), **changes})
 
     return make
+
+
+def plain_settings(database_url: str, home: Path) -> dict[str, Any]:
+    """The settings of a test that changes none."""
+    return {
+        "app_env": "test",
+        "database_url": database_url,
+        "lightpost_home": home,
+        "auth_credentials": f"{OWNER_LOGIN}:{OWNER_PASSWORD}",
+        "secret_key": "a secret key for tests, long enough",
+        "log_level": "error",
+        "pg_pool_wait_ms": 2000,
+        "job_wait_seconds": 0.0,  # nobody works beside a test unless it starts a worker
+    }
 
 
 @pytest.fixture
