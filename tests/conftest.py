@@ -12,11 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.auth import passwords
 from app.auth.service import seed_owner
 from app.connectors import connections
 from app.db import db, migrations, statements
@@ -212,14 +214,13 @@ def project(owner: Browser) -> dict[str, Any]:
 @pytest.fixture
 def sign_in_as(app: Flask) -> Callable[..., Browser]:
     """A signed-in user of a role, assigned to the given projects."""
-    from app.auth.passwords import hash_password
 
     def make(role: str, *project_ids: str, login: str = "") -> Browser:
         login = login or f"{role}-{uuid.uuid4().hex[:6]}"
         with psycopg.connect(app.config["SETTINGS"].database_url, autocommit=True) as connection:
             row = connection.execute(
                 "INSERT INTO app_users (username, role, password_hash) VALUES (%s, %s, %s) RETURNING id",
-                (login, role, hash_password("their own password")),
+                (login, role, passwords.hash_password("their own password")),
             ).fetchone()
             assert row is not None
             for project_id in project_ids:
@@ -240,6 +241,14 @@ def _no_outside_settings() -> None:
     for name in list(os.environ):
         if name.startswith(("CHATWOOT_", "OPENAI_", "AUTH_", "DATABASE_URL", "HUEY_URL")):
             del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_passwords() -> None:
+    """Nearly every test signs in, and a real hash takes 25 ms of two. `tests/auth/test_passwords.py`
+    holds the real cost."""
+    passwords._argon2 = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords.DUMMY_HASH = passwords.hash_password("nobody has this password")
 
 
 @pytest.fixture
