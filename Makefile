@@ -25,7 +25,7 @@ chatwoot: $(VENV)/.runtime  ## A simulated Chatwoot on port 8091 that tells the 
 	@exec $(BIN)/python -m tests.vendors.chatwoot --story demo/story --token demo-chatwoot-token
 
 test: $(VENV)/.dev  ## The whole suite, in parallel
-	@$(BIN)/python -m pytest -n $(or $(TEST_WORKERS),auto)
+	@$(BIN)/python -m pytest -n $(or $(TEST_WORKERS),auto) --dist worksteal
 
 lint: $(VENV)/.dev  ## Style and types
 	@$(BIN)/ruff check .

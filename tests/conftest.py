@@ -37,6 +37,13 @@ OWNER_PASSWORD = "a good long password"
 DEMO_DATABASE = "demo"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole processes have to be waited for on a busy machine."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(400))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Figures that tests recorded, at the end of every run: how good the search is, not only that it is."""
     reports = [r for found in terminalreporter.stats.values() for r in found]
@@ -52,9 +59,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A server without durability: tests may lose it, they must not wait for it."""
-    folder = _fast_folder() or tmp_path_factory.mktemp("postgres")
+    folder = _fast_folder()
     server = EmbeddedPostgres(
         folder / "pg",
         fsync="off",
@@ -70,11 +77,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fast_folder() -> Path | None:
+def _fast_folder() -> Path:
     """A folder in memory, where there is room: a database is cloned there in 20 ms instead of 300."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3
-    return Path(tempfile.mkdtemp(prefix="lightpost-tests-", dir=memory)) if roomy else None
+    return Path(tempfile.mkdtemp(prefix="lightpost-tests-", dir=memory if roomy else None))
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """For a test that runs a Postgres of its own, maybe as another user: whenever a test run begins,
+    pytest closes the folder of `tmp_path` to everybody else."""
+    folder = Path(tempfile.mkdtemp(prefix="lightpost-tests-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

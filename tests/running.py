@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:
-    """Call until it answers something true, and return that; fail with the last answer."""
+def eventually(check: Any, seconds: float = 30.0, pause: float = 0.05) -> Any:
+    """Call until it answers something true, and return that; fail with the last answer. The seconds are
+    for a machine that has much else to do, and cost nothing where it has not."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -35,6 +37,18 @@ def eventually(check: Any, seconds: float = 10.0, pause: float = 0.05) -> Any:
             return found
         assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
         time.sleep(pause)
+
+
+def promptly(attempt: Callable[[], Any], seconds: float = 1.0) -> None:
+    """One of three attempts ends in time. A busy machine holds up one, a poll in the wrong place all."""
+    took = []
+    for _ in range(3):
+        started = time.monotonic()
+        attempt()
+        took.append(time.monotonic() - started)
+        if took[-1] < seconds:
+            return
+    raise AssertionError(f"never within {seconds} s: {took}")
 
 
 class Process:
@@ -50,6 +64,7 @@ class Process:
             "AUTH_CREDENTIALS": f"{LOGIN}:{PASSWORD}",
             "SECRET_KEY": "a secret key for tests, long enough",
             "LOG_LEVEL": "warning",
+            "WORKER_NICE": "0",  # other tests run beside; nobody measures here how they are spared
             "PROMETHEUS_MULTIPROC_DIR": str(home / "metrics"),
             **settings,
         }
@@ -106,7 +121,7 @@ class Web(Process):
 
     def start(self) -> None:
         super().start()
-        eventually(self._answers, 30)
+        eventually(self._answers, 60)
 
     def _answers(self) -> bool:
         assert self.process is not None

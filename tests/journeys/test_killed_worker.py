@@ -19,7 +19,7 @@ from tests.running import Worker, eventually
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import fill
 
-MESSAGES = 600
+MESSAGES = 300
 
 # Everything a run writes that a person can see, without what differs by nature (row ids, times).
 PICTURE = {
@@ -103,6 +103,7 @@ def workers(database_url: str, home: Path) -> Iterator[Callable[[], Worker]]:
             JOB_LEASE_SECONDS="2",
             SCHEDULER_TICK_SECONDS="1",
             JOB_MAX_ATTEMPTS="9",
+            EMBED_BATCH_SIZE="20",
         )
         worker.start()
         started.append(worker)
@@ -133,7 +134,7 @@ def test_a_sync_and_an_embedding_run_survive_kill_9(
             lambda share=share: (
                 count(database_url, "SELECT count(*) FROM cw_messages") > share * MESSAGES
             ),
-            30,
+            90,
         )
         worker.kill()
     assert count(database_url, "SELECT count(*) FROM job_runs WHERE status = 'running'") > 0
@@ -147,13 +148,13 @@ def test_a_sync_and_an_embedding_run_survive_kill_9(
             lambda share=share: (
                 count(database_url, "SELECT count(*) FROM rag_vectors") > share * MESSAGES
             ),
-            30,
+            90,
             0.01,
         )
         worker.kill()
     assert count(database_url, "SELECT count(*) FROM rag_vectors") < len(vectors_before)
     workers()
-    eventually(lambda: _all_done(database_url), 60)
+    eventually(lambda: _all_done(database_url), 90)
     found = picture(database_url)
     for name, rows in rows_before.items():
         assert found[name] == rows, name

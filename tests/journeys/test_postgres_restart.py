@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
 import psycopg
@@ -21,11 +22,15 @@ from app.events.service import publish
 from config.settings import load
 from tests.running import LOGIN, PASSWORD, Stream, Web, eventually
 
+# On a machine of its own. One that has much else to do gets as much longer as it answers slower.
+HEALED_WITHIN = 5.0
+ANSWERS_WITHIN = 0.04  # seconds, to four that ask at once
+
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def server(open_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A server of this test's own, to be restarted."""
-    postgres = EmbeddedPostgres(tmp_path / "pg", shared_buffers="32MB")
+    postgres = EmbeddedPostgres(open_folder / "pg", shared_buffers="32MB")
     postgres.start()
     migrations.upgrade(postgres.url())
     yield postgres
@@ -58,34 +63,38 @@ def test_requests_fail_in_the_envelope_and_heal(server: EmbeddedPostgres, web: W
     tell(server, project, 1)
     eventually(lambda: len(stream.named("job_completed")) == 1)
     seen: list[tuple[float, int, str]] = []
+    took: list[float] = []
     done = threading.Event()
 
     def ask() -> None:
         http = requests.Session()
         http.cookies.update(web.http.cookies)
         while not done.is_set():
-            answer = http.get(web.url + "/projects", timeout=15)
+            asked = time.monotonic()
+            answer = http.get(web.url + "/projects", timeout=30)
             seen.append((time.monotonic(), answer.status_code, answer.json().get("error", "")))
+            took.append(seen[-1][0] - asked)
 
     askers = [threading.Thread(target=ask) for _ in range(4)]
     for asker in askers:
         asker.start()
     try:
-        eventually(lambda: len(seen) > 20)
+        eventually(lambda: len(seen) > 40)
+        patience = HEALED_WITHIN * max(1.0, median(took) / ANSWERS_WITHIN)
         server.stop("immediate")
         time.sleep(2)
         server.start()
         back = time.monotonic()
         tell(server, project, 2)
-        eventually(lambda: len(stream.named("job_completed")) == 2, 5)
-        eventually(lambda: seen[-1][0] > back + 7, 20)
+        eventually(lambda: len(stream.named("job_completed")) == 2, patience)
+        eventually(lambda: seen[-1][0] > back + patience + 2, patience + 30)
     finally:
         done.set()
         for asker in askers:
             asker.join()
     failures = {(status, error) for _, status, error in seen if status != 200}
     assert failures == {(503, "unavailable")}
-    late = [status for moment, status, _ in seen if moment > back + 5]
+    late = [status for moment, status, _ in seen if moment > back + patience]
     assert late and set(late) == {200}
     # The same connection, and what was told while nobody listened is not lost.
     assert not stream.ended.is_set()

@@ -70,12 +70,12 @@ def test_work_goes_on_while_redis_is_away(
             )
 
     try:
-        run_one(20)
+        run_one(60)
         redis.stop()
-        run_one(20)
+        run_one(60)
         assert "Traceback" not in worker.log()
         redis.start()
-        run_one(20)
+        run_one(60)
         assert worker.stop() == 0
     finally:
         worker.kill()

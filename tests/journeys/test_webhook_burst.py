@@ -60,7 +60,7 @@ def test_a_burst_is_answered_and_applied_once(web: Web, vendor_url: str, databas
         )
         return found == [("done", MESSAGES, 1)] and found
 
-    eventually(settled, 60, 0.5)
+    eventually(settled, 180, 0.5)
     assert rows(database_url, "SELECT count(*), count(DISTINCT message_id) FROM cw_messages") == [
         (MESSAGES, MESSAGES)
     ]

@@ -110,7 +110,7 @@ def app(make_app: Callable[..., Flask], model: ChatServer) -> Iterator[Flask]:
         answer_provider="openai",
         answer_base_url=model.base_url,
         answer_api_key=model.token,
-        answer_timeout_ms=1000,
+        answer_timeout_ms=2000,
     )
     db.close()
 

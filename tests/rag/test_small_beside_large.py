@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from app.rag.models import model_number
 from tests.conftest import Browser
 
 LARGE, SMALL = 3000, 12
+QUESTIONS = ("макеты", "что там с оплатой", "crash on Android", "доставка тортов в субботу")
 
 # Messages with chunks and made-up vectors; those of the large project lie closer to any question.
 FILL = """
@@ -74,20 +76,15 @@ def projects(app: Flask, owner: Browser, database_url: str) -> dict[str, str]:
     return made
 
 
-@pytest.mark.parametrize("name", ["Large", "Small"])
-def test_ten_of_ten_passages_of_the_own_project(
-    owner: Browser, projects: dict[str, str], name: str
-) -> None:
-    owner.post(f"/projects/{projects[name]}/select")
-    for question in (
-        "макеты",
-        "что там с оплатой",
-        "crash on Android",
-        "доставка тортов в субботу",
-    ):
+def test_ten_of_ten_passages_of_the_own_project(owner: Browser, projects: dict[str, str]) -> None:
+    for name, question in product(projects, QUESTIONS):
+        owner.post(f"/projects/{projects[name]}/select")
         answer = owner.post("/lightrag/query", {"query": question, "topK": 10}).get_json()
         found = [chunk["message_global_id"] for chunk in answer["chunks"]]
-        assert len(set(found)) == 10 and all(projects[name] in key for key in found), question
+        assert len(set(found)) == 10 and all(projects[name] in key for key in found), (
+            name,
+            question,
+        )
 
 
 def test_a_large_project_is_searched_through_its_index(

@@ -109,12 +109,12 @@ def test_a_killed_worker_leaves_no_contact_out(
     worker = Worker(database_url, home, **settings)
     for done in (20, 50):
         worker.start()
-        eventually(lambda done=done: len(loops.team.puts) >= done, 30)
+        eventually(lambda done=done: len(loops.team.puts) >= done, 90)
         worker.kill()
     worker.start()
     try:
         run = "SELECT status, attempt FROM job_runs WHERE id = '" + answer["job_run_id"] + "'"
-        eventually(lambda: rows(database_url, run) == [("completed", 3)], 30)
+        eventually(lambda: rows(database_url, run) == [("completed", 3)], 90)
     finally:
         worker.kill()
     assert set(loops.team.contacts) == set(people(90))
