@@ -22,7 +22,8 @@ demo: $(VENV)/.runtime  ## The same with the demo workspace
 	@exec $(BIN)/python -m app.cli.run --demo
 
 chatwoot: $(VENV)/.runtime  ## A simulated Chatwoot on port 8091 that tells the demo's story
-	@exec $(BIN)/python -m tests.vendors.chatwoot --story demo/story --token demo-chatwoot-token
+	@exec $(BIN)/python -m tests.vendors.chatwoot --story demo/story \
+		--token demo-chatwoot-token --port $(or $(SIMULATOR_PORT),8091)
 
 test: $(VENV)/.dev  ## The whole suite, in parallel
 	@$(BIN)/python -m pytest -n $(or $(TEST_WORKERS),auto) --dist worksteal

@@ -22,7 +22,7 @@ from rich.console import Console
 from app.cli.supervisor import Child, Supervisor
 from app.crypto import kept_secret
 from app.db import migrations
-from app.db.embedded import EmbeddedPostgres
+from app.db.embedded import DATABASE, EmbeddedPostgres, of_home
 from config.settings import Settings, SettingsError, load
 
 console = Console(highlight=False)
@@ -38,7 +38,7 @@ def main() -> None:
         settings = load()
     except SettingsError as error:
         sys.exit(str(error))
-    _refuse_taken_port(settings)
+    _refuse_taken_ports(settings, demo=options.demo)
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ["LIGHTPOST_HOME"] = str(settings.home)
     server = _database(settings)
@@ -78,24 +78,36 @@ def _run(settings: Settings, demo: bool) -> None:
     supervisor.stop(patience=settings.shutdown_timeout_ms / 1000)
 
 
-def _refuse_taken_port(settings: Settings) -> None:
+def _refuse_taken_ports(settings: Settings, demo: bool) -> None:
+    if _taken(settings.host, settings.port):
+        sys.exit(f"Port {settings.port} is taken: stop what uses it, or run `PORT=8081 make run`.")
+    if demo:
+        from app.cli.demo import SIMULATOR_PORT
+
+        if _taken("127.0.0.1", SIMULATOR_PORT):
+            sys.exit(
+                f"Port {SIMULATOR_PORT}, where the demo's vendors are simulated, is taken: "
+                "stop what uses it (another `make demo`, or `make chatwoot`)."
+            )
+
+
+def _taken(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError:
-            sys.exit(
-                f"Port {settings.port} is taken: stop what uses it, or run `PORT=8081 make run`."
-            )
+            return True
+    return False
 
 
 def _database(settings: Settings) -> EmbeddedPostgres | None:
     """The embedded server, started, or None when DATABASE_URL names another one."""
     if settings.database_url:
         return None
-    server = EmbeddedPostgres(settings.home / "postgres")
+    server = of_home(settings.home)
     server.start()
-    os.environ["DATABASE_URL"] = server.ensure_database("lightpost")
+    os.environ["DATABASE_URL"] = server.ensure_database(DATABASE)
     return server
 
 

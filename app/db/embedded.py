@@ -30,6 +30,7 @@ def _binaries() -> Path:
 
 BIN = _binaries()
 SYSTEM_USER = "embedded_postgres"
+DATABASE = "lightpost"
 LONGEST_SOCKET_FOLDER = 90  # the kernel allows 107 bytes for the whole socket path
 
 # Sized for a laptop or a 2-core machine; a production server has its own configuration.
@@ -61,6 +62,15 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={quote(str(self.socket_folder), safe='')}"
+
+    @property
+    def application_url(self) -> str:
+        """The database of `make run`."""
+        return self.url(DATABASE)
+
+    def may_run(self) -> bool:
+        """Whether the server was started and not stopped; cheap, and true after a crash too."""
+        return (self.folder / "postmaster.pid").exists()
 
     def start(self) -> bool:
         """Start the server unless it runs already; True when this call started it.
@@ -145,6 +155,11 @@ class EmbeddedPostgres:
         if check and result.returncode != 0:
             raise EmbeddedPostgresError(text[-2000:])
         return subprocess.CompletedProcess(command, result.returncode, text, text)
+
+
+def of_home(home: Path) -> EmbeddedPostgres:
+    """The server that `make run` keeps in the home folder."""
+    return EmbeddedPostgres(home / "postgres")
 
 
 def _system_user(name: str) -> pwd.struct_passwd:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from flask import Flask
 
+from app import create_app
+from config.settings import Settings
 from tests.conftest import OWNER_LOGIN, Browser
 
 
@@ -21,6 +26,17 @@ def test_database_commands(app: Flask) -> None:
     assert "Nothing to do" in run(args=["db", "upgrade"]).output
     assert "applied" in run(args=["db", "status"]).output
     assert run(args=["db", "check"]).exit_code == 0
+
+
+@pytest.mark.parametrize("address", [None, "postgresql://nobody@/nothing?host=/nowhere"])
+def test_without_a_database_it_says_so_in_one_line(
+    settings_for: Callable[..., Settings], address: str | None
+) -> None:
+    app = create_app(settings_for(database_url=address, pg_pool_wait_ms=500))
+    for command in (["db", "status"], ["users", "list"]):
+        result = app.test_cli_runner().invoke(args=command)
+        assert result.exit_code == 1 and isinstance(result.exception, SystemExit), command
+        assert result.output.startswith("Error: The database cannot be used"), command
 
 
 def test_the_owner_can_be_seeded_twice(app: Flask, owner: Browser) -> None:

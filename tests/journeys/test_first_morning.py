@@ -135,6 +135,16 @@ def test_from_an_empty_machine_to_a_cited_answer(
             best["source_url"].startswith(bakery.url) and "/conversations/1" in best["source_url"]
         )
 
+    # From another terminal, with nothing configured there either.
+    listed = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "projects", "list"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "LIGHTPOST_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+    )
+    assert "Пекарня" in listed.stdout, listed.stderr
+
     nothing = http.post(f"{url}/lightrag/query", json={"query": "Сколько планет у Альфы Центавра?"})
     assert nothing.json()["evidence"] == [] and "Недостаточно" in nothing.json()["answer"]
 

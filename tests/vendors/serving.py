@@ -85,8 +85,9 @@ class SimulatedVendor:
             self._server.server_close()
             self._server = None
 
-    def serve(self) -> None:
-        """Serve in this thread until the process is told to stop."""
+    def serve(self, announce: str = "") -> None:
+        """Serve in this thread until the process is told to stop; `announce` is printed when it does."""
         self.start()
+        print(announce, end="", flush=True)
         assert self._thread is not None
         self._thread.join()

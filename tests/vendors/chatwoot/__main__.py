@@ -23,12 +23,13 @@ def main() -> None:
     state = load_story(options.story).state if options.story else State()
     if options.fill:
         fill(state, state.add_account(99, "Load"), options.fill, options.fill * 10 // 3)
-    print(f"A simulated Chatwoot on http://127.0.0.1:{options.port}, token {options.token}:")
+    lines = [f"A simulated Chatwoot on http://127.0.0.1:{options.port}, token {options.token}:"]
     for account in state.accounts.values():
-        print(f"  account {account.id}: {account.name}, {len(account.conversations)} conversations")
-    print("Ctrl-C stops it.", flush=True)
+        held = f"{len(account.conversations)} conversations"
+        lines.append(f"  account {account.id}: {account.name}, {held}")
+    lines.append("Ctrl-C stops it.\n")
     with contextlib.suppress(KeyboardInterrupt):
-        ChatwootServer(state, options.token, options.port).serve()
+        ChatwootServer(state, options.token, options.port).serve("\n".join(lines))
 
 
 if __name__ == "__main__":
