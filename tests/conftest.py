@@ -15,6 +15,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -265,6 +266,21 @@ def _cheap_passwords() -> None:
     holds the real cost."""
     passwords._argon2 = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     passwords.DUMMY_HASH = passwords.hash_password("nobody has this password")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _routes_compiled_once() -> None:
+    """Werkzeug compiles two functions a route, most of the work of making an application. They come out
+    the same for each of the thousand applications of a test run."""
+    compile_one, made = Rule._compile_builder, {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, tuple(rule._trace), str(rule.defaults), append_unknown)
+        if key not in made:
+            made[key] = compile_one(rule, append_unknown)
+        return made[key]
+
+    Rule._compile_builder = compile_once  # type: ignore[method-assign]
 
 
 @pytest.fixture
