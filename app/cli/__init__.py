@@ -13,7 +13,8 @@ import psycopg
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from app.db import Unavailable, db
+from app.db import Unavailable
+from app.db import db as database  # `db` is a group of commands here
 
 GROUPS = (
     "config",
@@ -75,7 +76,7 @@ def _find_database() -> None:
     if server.may_run():
         settings = replace(settings, database_url=server.application_url)
         current_app.config["SETTINGS"] = settings
-        db.bind(settings)
+        database.bind(settings)
 
 
 def install(app: Flask) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from app import create_app
+from app.db.embedded import DATABASE, EmbeddedPostgres
 from config.settings import Settings
 from tests.conftest import OWNER_LOGIN, Browser
 
@@ -26,6 +28,18 @@ def test_database_commands(app: Flask) -> None:
     assert "Nothing to do" in run(args=["db", "upgrade"]).output
     assert "applied" in run(args=["db", "status"]).output
     assert run(args=["db", "check"]).exit_code == 0
+
+
+def test_beside_make_run_they_use_its_database(
+    settings_for: Callable[..., Settings], postgres: EmbeddedPostgres, home: Path
+) -> None:
+    home.mkdir()
+    (home / "postgres").symlink_to(postgres.folder)
+    postgres.ensure_database(DATABASE, template="migrated")
+    run = create_app(settings_for(database_url=None)).test_cli_runner().invoke
+    assert "Here" in run(args=["projects", "create", "Here"]).output
+    assert "applied" in run(args=["db", "status"]).output
+    assert "Here" in run(args=["projects", "list"]).output
 
 
 @pytest.mark.parametrize("address", [None, "postgresql://nobody@/nothing?host=/nowhere"])
