@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ def _row(event: Event) -> dict[str, Any]:
     occurred_at = event.occurred_at or datetime.now(UTC)
     told = (event.source, event.event_type, event.source_ref, occurred_at.isoformat(), event.change)
     return {
-        **asdict(event),
+        **vars(event),
         "occurred_at": occurred_at,
         "dedupe_key": hashlib.sha256("\0".join(told).encode()).hexdigest(),
     }
