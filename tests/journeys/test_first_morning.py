@@ -169,8 +169,14 @@ def test_the_readmes_first_screen_works_as_it_is_written(
     )
     shown = _output(f"{script}\necho asked\nwait", until=("asked", '"job_type":"embeddings_run"'))
     chatwoot.stop()
-    answers = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    answers = _answers(shown)
     assert all(answer["ok"] for answer in answers), shown
+    if any("queued" in answer.get("result", {}) for answer in answers):
+        # A job took longer than a request waits for it, on a busy machine: it has ended by now.
+        sign_in, questions = script.split("# A project")[0], re.findall(r"post /lightrag.*", script)
+        answers = _answers(
+            _output("\n".join([sign_in, *questions, "echo asked"]), until=("asked",))
+        )
     for answer in answers[-2:]:
         assert answer["citations"][0]["source_url"].startswith(chatwoot.url)
         assert "[1]" in answer["answer"]
@@ -180,6 +186,10 @@ def test_the_readmes_first_screen_works_as_it_is_written(
 def _late(event: dict[str, Any]) -> float:
     """Seconds from the end of a job until its event was here; both clocks are this machine's."""
     return float(event["_came"]) - datetime.fromisoformat(event["at"]).timestamp()
+
+
+def _answers(shown: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
 
 
 def _output(script: str, until: tuple[str, ...]) -> str:
