@@ -433,27 +433,30 @@ class Settings:
     search_weight_unknown_word: float = setting(
         0.5, "Weight of a word that nobody wrote, beside one that somebody did.", low=0, high=1
     )
-    search_weight_conversation: float = setting(
-        0.3, "What a message gains from the best of its conversation.", low=0, high=2
-    )
     search_weight_reply: float = setting(
-        0.35, "What a message gains from the one it replies to.", low=0, high=2
+        0.5, "What a message gains from the one it replies to.", low=0, high=2
+    )
+    search_weight_document: float = setting(
+        0.2,
+        "What a note or an issue gains beside a message; other documents gain half.",
+        low=0,
+        high=1,
     )
     search_weight_length: float = setting(
-        0.15, "What a text of 400 characters and more gains over a line.", low=0, high=1
+        0.1, "What a text of 400 characters and more gains over a line.", low=0, high=1
     )
     search_weight_kind: float = setting(
-        0.2, "Gained with a sign of what is asked for: a date, an amount, a reason.", low=0, high=1
+        0.15,
+        "Gained with a sign of what is asked for: a date, an amount, a reason.",
+        low=0,
+        high=1,
     )
     search_weight_asking: float = setting(
-        0.6, "Lost by a message that consists of questions.", low=0, high=1
+        0.62, "Lost by a message that consists of questions.", low=0, high=2
     )
-    search_weight_ends_asking: float = setting(
-        0.85, "Kept by a message that ends with a question.", low=0, high=1
-    )
-    search_weight_semantic: float = setting(0.9, "Weight of relevance.", low=0, high=1)
-    search_weight_recency: float = setting(0.05, "Weight of recency.", low=0, high=1)
-    search_weight_authority: float = setting(0.05, "Weight of the kind of source.", low=0, high=1)
+    search_weight_semantic: float = setting(0.96, "Weight of relevance.", low=0, high=1)
+    search_weight_recency: float = setting(0.02, "Weight of recency.", low=0, high=1)
+    search_weight_authority: float = setting(0.02, "Weight of the kind of source.", low=0, high=1)
     search_recency_half_life_days: float = setting(
         7.0, "Age at which recency halves.", low=0.1, high=3650
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from argon2 import PasswordHasher
@@ -32,6 +33,10 @@ from tests.demo import Demo, load_demo
 from tests.vendors.attio import AttioServer
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.linear import LinearServer
+
+# How long an example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile("lightpost", deadline=None)
+hypothesis.settings.load_profile("lightpost")
 
 OWNER_LOGIN = "owner"
 OWNER_PASSWORD = "a good long password"

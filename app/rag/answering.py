@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import structlog
 
 from app import metrics
 from app.rag import answer
-from app.rag.generation import Passage, Unanswered, generate
+from app.rag.generation import Passage, Unanswered, generate, gives_orders
 from app.rag.retrieval.ranking import Item
 from app.rag.retrieval.words import Word, is_russian
 from config.settings import Settings
@@ -54,10 +55,11 @@ def answer_from(
 def _generated(
     question: str, items: list[Item], stats: dict[str, int], settings: Settings, deadline: float
 ) -> Answer:
-    """Private notes are for people here, and are sent nowhere."""
-    shown = [item for item in items if not item.row["private"]][: settings.answer_passages]
+    """Private notes are for people here, and are sent nowhere; what gives a model orders is not either."""
+    fit = (i for i in items if not i.row["private"] and not gives_orders(i.passage))
+    shown = list(islice(fit, settings.answer_passages))
     if not shown:
-        raise Unanswered("private notes are not sent to a model")
+        raise Unanswered("private notes, and texts that give a model orders, are not sent to one")
     russian = is_russian(question)
     passages = [
         Passage(

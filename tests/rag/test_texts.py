@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rag.chunking import clean, split
-from app.rag.retrieval.words import WORD, fold, stem, words_of
+from app.rag.retrieval.words import GLOSSARY, WORD, fold, stem, words_of
 
 TEXTS = st.text(alphabet=st.characters(), max_size=3000) | st.lists(
     st.sampled_from(
@@ -91,6 +91,38 @@ def test_identifiers_stay_as_typed(identifier: str) -> None:
     (word,) = words_of(identifier.upper())
     assert word.text == identifier and word.stem == identifier
     assert word.pattern == "%" + identifier.replace("_", r"\_") + "%"
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("gluten-free", ["gluten", "free"]),
+        ("Enterprise-тариф", ["enterprise", "тариф"]),
+        ("React-Native", ["react-native"]),
+        ("KIT-71", ["kit-71"]),
+    ],
+)
+def test_what_hyphens_join_is_taken_apart_unless_it_is_a_name(
+    written: str, words: list[str]
+) -> None:
+    assert [word.text for word in words_of(written)] == words
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [("invoice", "счет"), ("макета", "mockup"), ("опоздали", "late"), ("warehouse", "склад")],
+)
+def test_a_word_is_also_looked_for_in_the_other_language(asked: str, written: str) -> None:
+    (word,) = words_of(asked)
+    assert written in word.also
+
+
+def test_the_glossary_has_single_words_of_one_language_on_each_side() -> None:
+    for line in GLOSSARY.read_text().splitlines():
+        if not line.startswith("#"):
+            english, _, russian = line.partition(" = ")
+            assert re.fullmatch(r"[a-z0-9'-]+( [a-z0-9'-]+)*", english), line
+            assert re.fullmatch(r"[а-я0-9a-z-]+( [а-я0-9a-z-]+)*", russian), line
 
 
 def test_one_letter_has_two_spellings() -> None:

@@ -14,10 +14,10 @@ import structlog
 
 from app.rag.generation.chat import ChatError, complete
 from app.rag.generation.checking import checked
-from app.rag.generation.prompt import NO_ANSWER, Passage, messages, redacted
+from app.rag.generation.prompt import NO_ANSWER, Passage, gives_orders, messages, redacted
 from config.settings import Settings
 
-__all__ = ["Generated", "Passage", "Unanswered", "generate"]
+__all__ = ["Generated", "Passage", "Unanswered", "generate", "gives_orders"]
 
 log = structlog.get_logger(__name__)
 

@@ -30,6 +30,16 @@ PERSONAL = re.compile(
     r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|(?<![\w.])\+?\d(?:[\s().-]{0,2}\d){8,18}(?![\w])"
 )
 
+# A text that speaks to a model instead of to people. What it wants said would stand in it word for word,
+# so that no check against the evidence could tell it from an answer.
+ORDERS = re.compile(
+    r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:rules?|instructions?|prompts?|above|previous)\b"
+    r"|\b(?:system|developer) prompt\b|\byou are (?:now )?an? (?:ai|assistant|language model)\b"
+    r"|(?:игнорируй|забудь|не учитывай|отмени).{0,40}(?:правил|инструкци|указани|предыдущ|выше|промпт)"
+    r"|системн\w+ (?:промпт|сообщени|инструкци)|\bты (?:теперь )?(?:ассистент|языковая модель|ии)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -40,6 +50,11 @@ class Passage:
     author: str | None
     written_at: datetime | None
     source: str
+
+
+def gives_orders(text: str) -> bool:
+    """Whether a text tells a model what to do."""
+    return bool(ORDERS.search(_clean(text)))
 
 
 def redacted(text: str) -> str:

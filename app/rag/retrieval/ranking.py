@@ -1,9 +1,11 @@
 """One scoring pass over what all legs found.
 
 Each leg's score is normalised to 0..1 and they are added, not their ranks: a leg that found nothing
-costs nothing, and a weak one cannot drown a strong one. Then a message is weighed where it stands: a
-reply gains from the message it answers, a message that only asks loses. The settings SEARCH_WEIGHT_*
-say how much of each; `flask rag eval --compare` shows what a change does.
+costs nothing, and a weak one cannot drown a strong one. To them is added what a source's place tells: a
+reply gains from the message it answers, a message that only asks loses, a document that sums things up
+gains a little. How much of each was fitted on labelled questions, as one softmax regression over all
+sources of a project; the settings SEARCH_WEIGHT_* hold it, and `flask rag eval --compare` shows what a
+change does.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.db import Row
-from app.rag.retrieval.cues import asked_for, asking, ends_asking, tells
+from app.rag.retrieval.cues import asked_for, asking, tells
 from app.rag.retrieval.passages import best_passage
 from app.rag.retrieval.words import Word
 from config.settings import Settings
@@ -28,6 +30,16 @@ AUTHORITY = {
     "attio_person": 0.6,
 }
 LEAST_AUTHORITY = 0.3
+# What a document gains, as a share of SEARCH_WEIGHT_DOCUMENT: it has no conversation whose other messages
+# could speak for it, and a note or an issue sums up what many messages say.
+DOCUMENT = {
+    "attio_note": 1.0,
+    "linear_issue": 1.0,
+    "attio_person": 0.5,
+    "attio_account": 0.5,
+    "attio_opportunity": 0.5,
+}
+LONG_ENOUGH = 400  # characters; what is longer gains no more by its length
 ANSWERS_WITHIN = 3  # messages after a message that may be the answer to it
 FADING = 0.6  # with each message between them
 
@@ -144,7 +156,7 @@ def rarity(matches: int, everything: int) -> float:
 
 
 def _weigh_places(items: list[Item], question: str, settings: Settings) -> None:
-    """Relevance: what the item has itself, and what its place in the conversation adds or takes."""
+    """Relevance: what the item has itself, and what its kind and its place add or take."""
     kinds = asked_for(question)
     talks: dict[str, list[Item]] = {}
     for item in items:
@@ -152,22 +164,21 @@ def _weigh_places(items: list[Item], question: str, settings: Settings) -> None:
             talks.setdefault(item.conversation, []).append(item)
     for item in items:
         text = item.row["body"] or ""
-        fits = item.own + settings.search_weight_length * min(1.0, len(text) / 400) * bool(item.own)
-        if item.conversation:
-            talk = talks[item.conversation]
-            best = sorted((other.own for other in talk), reverse=True)[:3]
-            replied = _replied_to(item, talk)
-            fits += (
-                settings.search_weight_conversation * sum(best) / 3
+        replied = _replied_to(item, talks[item.conversation]) if item.conversation else 0.0
+        if replied and not item.matched_by:
+            item.matched_by.append("conversation")
+        fits = 0.0
+        if item.own or replied:
+            fits = (
+                item.own
                 + settings.search_weight_reply * replied
+                + settings.search_weight_document * DOCUMENT.get(item.source_type, 0.0)
+                + settings.search_weight_length * min(1.0, len(text) / LONG_ENOUGH)
+                + settings.search_weight_kind * tells(text, kinds)
+                - settings.search_weight_asking * (asking(text) if item.conversation else 0.0)
             )
-            if replied and not item.matched_by:
-                item.matched_by.append("conversation")
-            fits *= 1.0 - settings.search_weight_asking * asking(text)
-            fits *= settings.search_weight_ends_asking if ends_asking(text) else 1.0
-        fits *= 1.0 + settings.search_weight_kind * tells(text, kinds)
         # From open-ended to 0..1: the first half stands for a fit of 0.5, and so on.
-        item.relevance = 1.0 - 2.0 ** (-2.0 * fits)
+        item.relevance = 1.0 - 2.0 ** (-2.0 * max(0.0, fits))
 
 
 def _replied_to(item: Item, talk: list[Item]) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -91,19 +93,29 @@ def words_of(question: str) -> list[Word]:
     found: dict[str, Word] = {}
     given = unicodedata.normalize("NFKC", question[:4000])
     russian = is_russian(given)
-    for match in WORD.finditer(given):
-        raw = match.group()
+    for raw, first in _raw_words(given):
         text = fold(raw)
         if text in STOP_WORDS or (len(text) < SHORTEST and not _telling(raw)):
             continue
         root = stem(text)
-        name = _is_name(raw, match.start() == 0, russian)
+        name = _is_name(raw, first, russian)
         also = set(glossary().get(root, ())) | ({other_letters(text)} if name else set())
         word = Word(text, root, tuple(sorted(also - {text})), name)
         found.setdefault(word.stem, word)
         if len(found) == MOST_WORDS:
             break
     return list(found.values())
+
+
+def _raw_words(text: str) -> Iterator[tuple[str, bool]]:
+    """Words as they are written, and whether each begins the text. What is joined by hyphens is taken
+    apart (gluten-free, Enterprise-тариф), unless it is written like a name (KIT-71, React-Native)."""
+    for match in WORD.finditer(text):
+        raw, first = match.group(), match.start() == 0
+        parts = raw.split("-")
+        joined = parts[-1].islower() and all(part.isalpha() for part in parts)
+        for part in parts if joined else [raw]:
+            yield part, first
 
 
 def stem(text: str) -> str:
@@ -118,18 +130,20 @@ def stem(text: str) -> str:
 
 
 @cache
-def glossary() -> dict[str, frozenset[str]]:
+def glossary() -> dict[str, tuple[str, ...]]:
     """By stem: the words of the other language, from `glossary.txt` beside this file."""
-    found: dict[str, frozenset[str]] = {}
-    for line in GLOSSARY.read_text().splitlines():
-        english, separator, russian = line.partition("=")
-        if not separator or line.startswith("#"):
-            continue
-        sides = [frozenset(fold(word) for word in side.split()) for side in (english, russian)]
-        for own, other in (sides, sides[::-1]):
-            for word in own:
-                found[stem(word)] = found.get(stem(word), frozenset()) | other
-    return found
+    found: dict[str, set[str]] = defaultdict(set)
+    known: dict[str, str] = {}  # each word is kept once, in however many meanings it stands
+    with GLOSSARY.open() as lines:
+        for line in lines:
+            english, separator, russian = line.partition("=")
+            if not separator or line.startswith("#"):
+                continue
+            sides = [{known.setdefault(w, w) for w in side.split()} for side in (english, russian)]
+            for own, other in (sides, sides[::-1]):
+                for word in own:
+                    found[stem(word)] |= other
+    return {root: tuple(sorted(words)) for root, words in found.items()}
 
 
 def _is_name(raw: str, first: bool, russian: bool) -> bool:
