@@ -6,7 +6,10 @@ WHERE project_id = :project_id AND connector = :connector
 ORDER BY enabled DESC, created_at, id LIMIT 1;
 
 -- name: find_connection_by_id(project_id, connection_id)^
-SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id AND enabled;
+SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id;
+
+-- name: connector_of(project_id, connection_id)$
+SELECT connector FROM connector_connections WHERE project_id = :project_id AND id = :connection_id;
 
 -- name: list_connections(project_id)
 SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, mapping, enabled, from_settings,
@@ -15,18 +18,25 @@ FROM connector_connections WHERE project_id = :project_id
 ORDER BY connector, created_at, id;
 
 -- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, mapping, from_settings, created_by)^
--- A new connection; for a known account a new token and a clean bill of health.
+-- A new connection; for a known account a new token and a clean bill of health. Of that one, what is not
+-- given stays: without its filters it would read the whole account.
 INSERT INTO connector_connections AS c (project_id, connector, base_url, external_account_id, credentials_enc,
                                         credential_hint, display_name, filters, mapping, from_settings, created_by)
 VALUES (:project_id, :connector, :base_url, :external_account_id, :credentials_enc,
-        :credential_hint, :display_name, :filters, coalesce(:mapping::jsonb, '{}'), :from_settings, :created_by)
+        :credential_hint, :display_name, coalesce(:filters::jsonb, '{}'), coalesce(:mapping::jsonb, '{}'), :from_settings,
+        :created_by)
 ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
     SET base_url = excluded.base_url, credentials_enc = excluded.credentials_enc,
-        credential_hint = excluded.credential_hint, display_name = excluded.display_name, filters = excluded.filters,
-        mapping = coalesce(:mapping::jsonb, c.mapping),
+        credential_hint = excluded.credential_hint,
+        display_name = coalesce(nullif(excluded.display_name, ''), c.display_name),
+        filters = coalesce(:filters::jsonb, c.filters), mapping = coalesce(:mapping::jsonb, c.mapping),
         from_settings = excluded.from_settings, enabled = true,
         health = 'ok', health_reason = NULL, updated_at = now()
 RETURNING *;
+
+-- name: stored_filters(project_id, connector, external_account_id)$
+SELECT filters FROM connector_connections
+WHERE project_id = :project_id AND connector = :connector AND external_account_id = :external_account_id FOR UPDATE;
 
 -- name: change_connection(project_id, connection_id, display_name, filters, mapping, credentials_enc, credential_hint, enabled)^
 -- What is null stays as it is. A new token gets a clean bill of health.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.connections import COMMANDS as CONNECTIONS
 from app.cli.following import (
     FAILED,
     chosen_project,
@@ -43,6 +43,8 @@ def cli() -> None:
 
     \b
     flask connectors connect linear --account WORKSPACE-ID   asks for the token
+    flask connectors list                                    what is connected; pause, resume, remove
+    flask connectors rotate chatwoot                         a webhook's new address
     flask connectors state                                   who is behind, why, what comes next
     flask connectors sync                                    everything that is connected, with bars
     flask connectors sync chatwoot attio                     these two
@@ -55,44 +57,8 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@click.argument("connector", type=connector_name)
-@project_option
-@click.option("--account", required=True, help="The account's number or the workspace's id.")
-@click.option("--base-url", help="Needed for Chatwoot; the others have an address of their own.")
-@click.option(
-    "--token", prompt=True, hide_input=True, help="An API token that may read everything."
-)
-@click.option("--no-test", is_flag=True, help="Store it without asking the vendor.")
-def connect(
-    connector: str,
-    project: str | None,
-    account: str,
-    base_url: str | None,
-    token: str,
-    no_test: bool,
-) -> None:
-    """Connect a project, or give its account a new token."""
-    project_id = chosen_project(project)
-    address = base_url or VENDORS[connector].base_url(connections.settings())
-    if not address:
-        raise click.UsageError(f"{connector} needs --base-url.")
-    if not re.fullmatch(VENDORS[connector].account_pattern, account):
-        raise click.UsageError(f"--account is not {VENDORS[connector].account_hint}.")
-    given: dict[str, Any] = {
-        "connector": connector,
-        "base_url": address,
-        "external_account_id": account,
-        "api_token": token,
-    }
-    try:
-        connections.refuse_unsafe_url(address, connections.settings())
-        if not no_test:
-            service.verify(connections.draft(project_id, **given))
-        row = connections.store(project_id, **given)
-    except ApiError as error:
-        raise click.ClickException(error.message) from None
-    console.print(f"Connected ({row['id']}). `flask connectors sync {connector}` reads it now.")
+for _command in CONNECTIONS:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -257,7 +223,10 @@ def _tested(project_id: UUID, name: str) -> dict[str, Any]:
         answer = service.verify(service.require_connection(project_id, name))
     except ApiError as error:
         return {"connector": name, "ok": False, "told": error.message}
-    told = ", ".join(f"{key}: {value}" for key, value in answer.items())
+    told = ", ".join(
+        f"{key}: {' '.join(value) if isinstance(value, list) else value}"
+        for key, value in answer.items()
+    )
     return {"connector": name, "ok": True, "told": told}
 
 

@@ -62,16 +62,16 @@ def _run(settings: Settings, demo: bool) -> None:
         Child("web", [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"]),
         Child("worker", [sys.executable, "-m", "jobs"]),
     ]
-    simulator = _demo_simulator() if demo else None
-    if simulator:
-        children.append(simulator)
+    vendors_port = _vendors_port() if demo else None
+    if vendors_port:
+        children.append(_demo_simulator(vendors_port))
     supervisor = Supervisor(children, say=lambda line: console.print(f"[yellow]{line}[/]"))
     supervisor.install_signals()
     os.chdir(ROOT)
     supervisor.start()
     if _wait_until_ready(settings, supervisor):
-        if demo:
-            _load_demo(settings)
+        if vendors_port:
+            _load_demo(settings, vendors_port)
         _welcome(settings)
     supervisor.watch()
     console.print("Stopping ...")
@@ -127,19 +127,36 @@ def _fresh_metrics(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _demo_simulator() -> Child:
-    from app.cli.demo import FOLDER, SIMULATOR_PORT, SIMULATOR_TOKEN
+def _vendors_port() -> int:
+    """The simulator's usual port, or another one where something else answers on it: another demo, or
+    `make chatwoot`."""
+    from app.cli.demo import SIMULATOR_PORT
+
+    for port in (SIMULATOR_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    sys.exit("No port of this machine is free for the simulated vendors.")
+
+
+def _demo_simulator(port: int) -> Child:
+    from app.cli.demo import FOLDER, SIMULATOR_TOKEN
 
     return Child(
         "simulated vendors",
         [
-            sys.executable, "-m", "tests.vendors.demo", "--port", str(SIMULATOR_PORT),
+            sys.executable, "-m", "tests.vendors.demo", "--port", str(port),
             "--folder", str(FOLDER), "--token", SIMULATOR_TOKEN,
         ],
     )  # fmt: skip
 
 
-def _load_demo(settings: Settings) -> None:
+def _load_demo(settings: Settings, vendors_port: int) -> None:
     from app import create_app
     from app.cli.demo import load_workspace
     from app.db import db
@@ -148,7 +165,10 @@ def _load_demo(settings: Settings) -> None:
         console.print(
             "\n[bold]The demo[/]: a small studio's three client projects over ninety days"
         )
-        load_workspace(report=lambda line: console.print(line, soft_wrap=True))
+        load_workspace(
+            f"http://127.0.0.1:{vendors_port}",
+            report=lambda line: console.print(line, soft_wrap=True),
+        )
         db.close()
 
 

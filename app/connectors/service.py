@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from app.connectors.breaker import Breaker
 from app.connectors.connections import Connection
 from app.connectors.engine import Outcome, SyncLock
 from app.connectors.errors import ConnectorError
+from app.connectors.loops import client as loops
 from app.connectors.vendors import VENDORS
 from app.connectors.webhooks.health import may_skip
 from app.connectors.words import REASONS
@@ -326,13 +328,22 @@ def refusal(connector: str, error: ConnectorError) -> ApiError:
     status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
     known = REASONS.get(error.kind)
     told = f"{known[0].upper()}{known[1:]}: {error.message}." if known else f"{error.message}."
-    return ApiError(status, code, told, {"connector": connector, "error_kind": error.kind})
+    details: dict[str, Any] = {"connector": connector, "error_kind": error.kind}
+    if error.retry_after is not None:
+        details["retry_after"] = math.ceil(error.retry_after)
+    return ApiError(status, code, told, details)
 
 
 def check_mapping(connector: str, mapping: dict[str, Any], filters: dict[str, Any]) -> None:
-    """Raise 400 `validation_error` for a mapping that no sync could use."""
+    """Raise 400 `validation_error` for a mapping that no sync could use, or filters of another vendor: they
+    would narrow nothing, and let several projects read the whole account."""
+    vendor = VENDORS[connector]
+    foreign = sorted(set(filters) - vendor.filters)
+    if foreign:
+        known = ", ".join(sorted(vendor.filters))
+        raise invalid(f"{connector.capitalize()} is narrowed by {known}.", f"filters.{foreign[0]}")
     try:
-        VENDORS[connector].check_mapping(mapping, filters)
+        vendor.check_mapping(mapping, filters)
     except ConnectorError as error:
         raise invalid(f"{error.message}.", "mapping") from None
 
@@ -342,8 +353,13 @@ def verify(connection: Connection) -> dict[str, Any]:
 
     Raises 502 `upstream_auth_failed`, 502 `upstream_error`, 503 `upstream_unavailable`.
     """
+    settings = connections.settings()
     try:
-        found = VENDORS[connection.connector].verify(connection, connections.settings())
+        found = (
+            {"account": loops.team_name(settings)}  # its key is the installation's
+            if connection.connector == "loops"
+            else VENDORS[connection.connector].verify(connection, settings)
+        )
     except ConnectorError as error:
         raise refusal(connection.connector, error) from None
     with db.connection() as c:
