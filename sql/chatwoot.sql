@@ -74,6 +74,16 @@ FROM jsonb_to_recordset(:rows) AS r(id text, content_hash text, last_activity_at
 WHERE t.project_id = :project_id AND t.id = r.id AND r.read
   AND (t.content_hash <> decode(r.content_hash, 'hex') OR t.messages_read_to IS NULL);
 
+-- name: forget_reading(project_id, number)!
+-- A conversation is read again from its first message; the empty hashes say so.
+WITH talk AS (
+    UPDATE cw_conversations SET messages_read_to = NULL, content_hash = ''
+    WHERE project_id = :project_id AND conversation_id = :number AND deleted_at IS NULL
+    RETURNING id
+)
+UPDATE cw_messages m SET content_hash = '' FROM talk
+WHERE m.project_id = :project_id AND m.conversation_global_id = talk.id;
+
 -- name: stored_conversations(project_id, ids)
 SELECT c.id, encode(c.content_hash, 'hex') AS content_hash, c.messages_read_to, recent.id - 1 AS reread_after
 FROM cw_conversations c

@@ -126,12 +126,25 @@ ON CONFLICT (project_id, connector, dedupe_key) WHERE status <> 'resolved' DO UP
         ELSE now() + make_interval(secs => coalesce(:delay::float8,
             least(:cap_seconds, :base_seconds * 2 ^ least(e.attempt, 20)) * :jitter::float8)) END;
 
--- name: resolve_errors(project_id, connector, streams, whole)!
--- Of the streams that were read without a fault, and of the run as a whole; records in quarantine stay
--- for a person.
+-- name: resolve_errors(project_id, connector, streams, finished, whole)!
+-- Of the streams that were read without a fault, and of the run as a whole. A record in quarantine stays
+-- for a person; one that was retried, and that a reading of everything did not refuse again, is settled.
 UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
 WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
-  AND error_kind <> 'record_invalid' AND (stream = ANY(:streams) OR (:whole AND stream IS NULL));
+  AND CASE WHEN error_kind = 'record_invalid' THEN status <> 'dead_letter' AND stream = ANY(:finished)
+           ELSE stream = ANY(:streams) OR (:whole AND stream IS NULL) END;
+
+-- name: settle_records(project_id, connector, refs)!
+-- Records that lay in quarantine and can be understood by now.
+UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
+WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
+  AND error_kind = 'record_invalid' AND source_ref = ANY(:refs);
+
+-- name: forget_place(project_id, connector, stream)!
+-- Everything of a stream is read again.
+DELETE FROM connector_streams s USING connector_connections c
+WHERE c.project_id = :project_id AND c.connector = :connector
+  AND s.project_id = c.project_id AND s.connection_id = c.id AND s.stream = :stream;
 
 -- name: reopen_errors(project_id, connector)!
 -- A changed connection gives what only a change could mend another chance.
@@ -139,15 +152,17 @@ UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now
 WHERE project_id = :project_id AND connector = :connector AND status = 'dead_letter'
   AND error_kind <> 'record_invalid';
 
--- name: due_errors(project_id)
--- Connectors with an error whose time has come.
-SELECT connector, count(*) AS due FROM connector_errors
+-- name: due_errors(project_id, most)
+-- Errors whose time has come, those that wait longest first.
+SELECT id::text, connector FROM connector_errors
 WHERE project_id = :project_id AND status IN ('pending', 'retrying') AND next_retry_at <= now()
-GROUP BY connector ORDER BY connector;
+ORDER BY next_retry_at, id LIMIT :most;
 
--- name: list_errors(project_id, status, connector, error_kind, before_at, before_id, most)
+-- name: list_errors(project_id, whole, status, connector, error_kind, before_at, before_id, most)
+-- Not `whole`: without the records in quarantine, which may be private notes.
 SELECT id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
-       next_retry_at, status, payload_json, dedupe_key, first_seen_at, created_at, updated_at, resolved_at
+       next_retry_at, status, CASE WHEN :whole THEN payload_json ELSE payload_json - 'record' END AS payload_json,
+       dedupe_key, first_seen_at, created_at, updated_at, resolved_at
 FROM connector_errors
 WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
   AND (:connector::text IS NULL OR connector = :connector)
@@ -156,7 +171,7 @@ WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
 ORDER BY updated_at DESC, id DESC LIMIT :most;
 
 -- name: lock_error(project_id, error_id)^
-SELECT id, connector, error_kind, status FROM connector_errors
+SELECT id, connector, stream, error_kind, status, payload_json -> 'record' AS record FROM connector_errors
 WHERE project_id = :project_id AND id = :error_id FOR UPDATE;
 
 -- name: revive_error(project_id, error_id)^

@@ -122,6 +122,7 @@ def errors(
         rows: list[Row] = sql.list_errors(
             connection,
             project_id=chosen_project(project),
+            whole=True,
             status=status,
             connector=connector,
             error_kind=kind,

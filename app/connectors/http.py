@@ -17,13 +17,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 from requests.adapters import HTTPAdapter
 
 from app import metrics
 from app.connectors.breaker import Breaker
 from app.connectors.errors import TRANSIENT, ConnectorError
+from app.connectors.records import read_json
 from config.settings import Settings
 
 USER_AGENT = "Lightpost/1.0 (+connector)"
@@ -247,8 +247,8 @@ class HttpClient:
         self.judge(Answer(status, response.headers, body))
         if 200 <= status < 300:
             try:
-                return orjson.loads(body)
-            except orjson.JSONDecodeError:
+                return read_json(body)
+            except ValueError:
                 raise self._error(
                     response, body, "invalid_response", "sent something that is not JSON"
                 ) from None

@@ -28,6 +28,8 @@ from app.web.errors import ApiError, invalid
 log = structlog.get_logger(__name__)
 sql = statements("connectors")
 
+RETRIED_AT_ONCE = 20  # errors, when nobody says how many
+
 
 def require_connection(project_id: UUID, connector: str) -> Connection:
     """The connection that a sync would use. Raises 409 `connector_not_configured`,
@@ -113,36 +115,44 @@ def run_sync_cycle(context: RunContext) -> JobResult:
 
 
 def run_error_retry(context: RunContext) -> JobResult:
-    """Sync once more each connector that has an error whose time has come."""
+    """Sync once more each connector that has errors whose time has come: one sync serves all of them."""
     with db.connection() as connection:
-        due: list[Row] = sql.due_errors(connection, project_id=context.project_id)
-    retried = []
-    changed = False
-    for row in due:
-        if row["connector"] not in VENDORS:
-            continue
-        result = sync(context, row["connector"])
-        changed = changed or result.changed
-        retried.append(
-            {
-                "connector": row["connector"],
-                "status": "failed" if result.status == "failed" else "resolved",
-                **({"error": result.error} if result.error else {}),
-            }
+        due: list[Row] = sql.due_errors(
+            connection,
+            project_id=context.project_id,
+            most=context.payload.get("limit", RETRIED_AT_ONCE),
         )
+    results = {
+        connector: sync(context, connector)
+        for connector in dict.fromkeys(row["connector"] for row in due)
+        if connector in VENDORS
+    }
+    retried = [
+        {**row, **_how_it_went(results[row["connector"]])}
+        for row in due
+        if row["connector"] in results
+    ]
     failed = sum(item["status"] == "failed" for item in retried)
     return JobResult(
         # A vendor that is still away is no fault of this job: its own row keeps the pace.
         status="partial" if failed else "completed",
         processed_count=len(retried),
         result={
-            "due": sum(row["due"] for row in due),
+            "due": len(due),
             "succeeded": len(retried) - failed,
             "failed": failed,
             "retried": retried,
         },
-        changed=changed,
+        changed=any(result.changed for result in results.values()),
     )
+
+
+def _how_it_went(result: JobResult) -> dict[str, Any]:
+    failed = result.status == "failed"
+    return {
+        "status": "failed" if failed else "resolved",
+        **({"error": result.error} if result.error else {}),
+    }
 
 
 def _kept_current(context: RunContext) -> list[str]:
@@ -256,6 +266,7 @@ def _end(
                 project_id=context.project_id,
                 connector=connector,
                 streams=outcome.sound,
+                finished=[name for name in outcome.sound if name not in outcome.unfinished],
                 whole="" not in outcome.failed,
             )
             health, reason = _health(outcome)

@@ -12,10 +12,12 @@ from app.audit import service as audit
 from app.connectors import repairs
 from app.connectors.service import require_connection
 from app.connectors.vendors import VENDORS
+from app.contacts.service import READ_PRIVATE
 from app.db import db, statements
 from app.scheduler import by_hand
 from app.scheduler.service import run_and_wait
 from app.web import cursors
+from app.web.access import identity
 from app.web.errors import ApiError
 from app.web.inputs import ClampedInt, Input, Moment, Word
 from app.web.routing import Api
@@ -197,6 +199,7 @@ def _errors(
         rows = sql.list_errors(
             connection,
             project_id=project_id,
+            whole=identity().may(READ_PRIVATE),
             status=status.lower() if status else None,
             connector=connector.lower() if connector else None,
             error_kind=kind,

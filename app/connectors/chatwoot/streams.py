@@ -81,7 +81,7 @@ class InboxStream:
             self.client.inboxes(),
             "inbox",
             partial(self._take, rows=rows),
-            rows.rejected,
+            rows.judged,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
 
@@ -107,7 +107,7 @@ class AgentStream:
             self.client.agents(),
             "agent",
             lambda record: rows.agents.append(mapping.agent(self.names, record)),
-            rows.rejected,
+            rows.judged,
         )
         yield _page(self.connection, rows, Place(), len(rows.agents), swept=True)
 
@@ -133,7 +133,7 @@ class ContactStream:
                 records,
                 "contact",
                 lambda record: rows.add_contact(mapping.contact(self.names, record)),  # noqa: B023
-                rows.rejected,
+                rows.judged,
             )
             times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
             ended = window.turn(times, len(records) < CONTACTS_PER_PAGE)
@@ -274,6 +274,6 @@ def _page(
         write=lambda tx: writer.write(tx, connection, rows),
         place=place,
         records=records,
-        rejected=tuple(rows.rejected),
+        judged=rows.judged,
         swept=swept,
     )

@@ -139,7 +139,7 @@ class ConversationSweep:
             write=write,
             place=progress.place(),
             records=records,
-            rejected=tuple(rows.rejected),
+            judged=rows.judged,
         )
 
     def _end(self, tx: Tx) -> dict[str, int]:

@@ -57,7 +57,7 @@ class ChatwootDeliveries:
         records = {number: _asked(self.client.conversation, number) for number in sorted(named)}
         rows = self.reading.take(record for record in records.values() if record is not None)
         understood = {row["conversation_id"] for row in rows.conversations}
-        rejected = {record.source_ref for record in rows.rejected}
+        rejected = {record.source_ref for record in rows.judged.rejected}
         for number, record in records.items():
             if record is None:
                 rows.gone.append(self.names.conversation(number))
@@ -80,7 +80,7 @@ class ChatwootDeliveries:
                 known = len(rows.messages)
                 self.reading.understand(conversation, batch, rows)
                 seen = max((row["message_id"] for row in rows.messages[known:]), default=message)
-        if rows.messages or rows.rejected:
+        if rows.messages or rows.judged.rejected:
             self._write(rows, "conversations", effect)
 
     def _contacts(self, named: Named, effect: Effect) -> None:
@@ -98,9 +98,9 @@ class ChatwootDeliveries:
                 [record],
                 "contact",
                 lambda found: rows.add_contact(mapping.contact(self.names, found)),
-                rows.rejected,
+                rows.judged,
             )
-        if rows.contacts or rows.rejected:
+        if rows.contacts or rows.judged.rejected:
             self._write(rows, "contacts", effect)
 
     def _knows_contact(self, number: int) -> bool:
@@ -117,7 +117,7 @@ class ChatwootDeliveries:
                 self.connection,
                 stream,
                 lambda tx: writer.write(tx, self.connection, rows),
-                rows.rejected,
+                rows.judged,
                 self.settings,
             )
         effect.add(written)
