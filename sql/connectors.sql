@@ -253,9 +253,10 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
           AND e.status <> 'resolved' AND e.error_kind = 'record_invalid') AS quarantined,
        (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = :project_id
-          AND e.connector = k.connector AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid') AS failing_since,
+          AND e.connector = k.connector AND e.status <> 'resolved'
+          AND e.error_kind NOT IN ('record_invalid', 'stream_unavailable', 'sweep_guard')) AS failing_since,
        b.failures AS breaker_failures, b.open_until AS breaker_until,
-       c.id AS connection_id, c.enabled, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url,
+       c.id AS connection_id, c.enabled, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url, c.created_at AS connected_at,
        w.has_door, w.applied_at, w.applied_seconds, w.given_up_at, w.failed, w.waiting_seconds,
        (SELECT j.cadence_seconds FROM scheduled_jobs j
         WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle') AS cadence_seconds
@@ -272,6 +273,23 @@ LEFT JOIN LATERAL (
 LEFT JOIN webhook_health w ON w.project_id = :project_id AND w.connection_id = c.id
 ORDER BY k.connector;
 
+-- name: behind_elsewhere(user_id, role, project_id, soft, longest_lag)
+-- Connectors that are behind, by the rule of state.py, in the other projects that somebody may enter.
+SELECT p.id AS project_id, p.name AS project_name, c.connector, coalesce(s.status, 'idle') AS status, c.enabled,
+       c.health AS connection_health, c.created_at AS connected_at, s.last_error_kind, s.last_error, s.last_success_at,
+       s.last_attempt_at,
+       (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = p.id AND e.connector = c.connector
+          AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid' AND e.error_kind <> ALL(:soft)) AS failing_since
+FROM projects p
+JOIN connector_connections c ON c.project_id = p.id AND c.enabled AND c.connector <> 'loops'
+LEFT JOIN connector_sync_state s ON s.project_id = p.id AND s.connector = c.connector
+WHERE p.archived_at IS NULL AND p.id <> :project_id
+  AND (:role = 'owner' OR EXISTS (SELECT FROM project_assignments a WHERE a.project_id = p.id AND a.user_id = :user_id))
+  AND (s.status = 'failed' OR c.health = 'needs_attention'
+       OR s.status = 'running' AND s.last_error_kind <> ALL(:soft)
+       OR coalesce(s.last_success_at, c.created_at) < now() - make_interval(secs => :longest_lag))
+ORDER BY p.name, p.id, c.connector LIMIT 100;
+
 -- name: insert_events(project_id, rows)!
 INSERT INTO connector_events (project_id, event_type, occurred_at, actor, source, source_ref, source_url, payload_json, dedupe_key)
 SELECT :project_id, r.event_type, r.occurred_at, r.actor, r.source, r.source_ref, r.source_url, r.payload,
@@ -279,3 +297,9 @@ SELECT :project_id, r.event_type, r.occurred_at, r.actor, r.source, r.source_ref
 FROM jsonb_to_recordset(:rows) AS r(event_type text, occurred_at timestamptz, actor text, source text, source_ref text,
      source_url text, payload jsonb, dedupe_key text)
 ON CONFLICT (project_id, dedupe_key) DO NOTHING;
+
+-- name: purge_events(days)!
+DELETE FROM connector_events WHERE created_at < now() - make_interval(days => :days);
+
+-- name: purge_errors(days)!
+DELETE FROM connector_errors WHERE status = 'resolved' AND resolved_at < now() - make_interval(days => :days);

@@ -14,6 +14,7 @@ from app.cli.connections import COMMANDS as CONNECTIONS
 from app.cli.following import (
     FAILED,
     chosen_project,
+    chosen_projects,
     ending,
     exit_code,
     follow,
@@ -80,24 +81,38 @@ def sync(names: tuple[str, ...], project: str | None, wait: float, as_json: bool
 
 
 @cli.command("state")
-@project_option
+@click.option("--project", metavar="NAME|ID", help="Left out, all projects.")
 @json_option
 @click.option("--check", is_flag=True, help="Exit with 1 when a connector is behind.")
 def show_state(project: str | None, as_json: bool, check: bool) -> None:
-    """How each connector is, why, and what happens next."""
-    states = state.connector_states(chosen_project(project), connections.settings())
+    """How each connector of each project is, why, and what happens next."""
+    chosen = chosen_projects(project)
+    states = [
+        {"project_id": row["id"], "project_name": row["name"], **found}
+        for row in chosen
+        for found in state.connector_states(row["id"], connections.settings())
+        if found["connection"] is not None or len(chosen) == 1
+    ]
     if as_json:
         click.echo(dump_json(states))
     else:
-        table = Table("Connector", "State", "Behind", "In words", box=None, padding=(0, 2, 1, 0))
-        for found in states:
-            colour = COLOURS.get(found["status"], "white")
-            behind = "[red]yes[/]" if found["behind"] else "no" if found["connection"] else "–"
-            table.add_row(
-                found["connector"], f"[{colour}]{found['status']}[/]", behind, found["message"]
-            )
-        console.print(table)
+        console.print(_state_table(states))
     sys.exit(FAILED if check and any(found["behind"] for found in states) else 0)
+
+
+def _state_table(states: list[dict[str, Any]]) -> Table:
+    """Those that are behind come first: on a long list they are what one looks for."""
+    table = Table(
+        "Project", "Connector", "State", "Behind", "In words", box=None, padding=(0, 2, 1, 0)
+    )
+    for found in sorted(states, key=lambda found: not found["behind"]):
+        colour = COLOURS.get(found["status"], "white")
+        behind = "[red]yes[/]" if found["behind"] else "no" if found["connection"] else "–"
+        table.add_row(
+            found["project_name"], found["connector"], f"[{colour}]{found['status']}[/]", behind,
+            found["message"],
+        )  # fmt: skip
+    return table
 
 
 @cli.command()

@@ -70,8 +70,10 @@ class Changes(Input):
 
 @api.get("/connectors/state", permission="project.read")
 def connector_state(project_id: UUID) -> dict[str, Any]:
-    """Which connector is behind, since when, why, and what happens next."""
-    return {"connectors": state.connector_states(project_id, connections.settings())}
+    """Which connector of which project is behind, since when, why, and what happens next: `summary` in a
+    sentence, `connectors` of the active project, and in `elsewhere` those that are behind in other
+    projects of the caller's."""
+    return state.overview(identity(), project_id, connections.settings())
 
 
 @api.get("/connectors/connections", permission="connectors.manage")

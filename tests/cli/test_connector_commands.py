@@ -183,11 +183,32 @@ def test_a_project_is_named_when_there_are_several(
     flask: Flasks, project: dict[str, Any], owner: Browser
 ) -> None:
     owner.post("/projects", {"name": "Other"})
-    result = flask("state")
+    result = flask("errors")
     assert result.exit_code == 2 and "Other" in result.output and project["name"] in result.output
-    assert flask("state", "--project", "nobody").exit_code == 2
-    assert flask("state", "--project", "other").exit_code == 0
-    assert flask("state", "--project", project["id"]).exit_code == 0
+    for command in ("errors", "state"):
+        assert flask(command, "--project", "nobody").exit_code == 2
+        assert flask(command, "--project", "other").exit_code == 0
+        assert flask(command, "--project", project["id"]).exit_code == 0
+
+
+def test_state_shows_every_project_and_first_what_is_behind(
+    flask: Flasks, two: Any, owner: Browser, chatwoot: ChatwootServer, worker: None
+) -> None:
+    other = owner.post("/projects", {"name": "Other"}).get_json()["project"]["id"]
+    chatwoot.state.add_account(2, "Another")
+    place = ("--base-url", chatwoot.url, "--account", "2", "--token", chatwoot.token)
+    flask("connect", "chatwoot", *place, "--project", "Other")
+    for name in (two["name"], "Other"):
+        flask("sync", "--project", name, "--wait", "60")
+    assert flask("state", "--check").exit_code == 0
+    chatwoot.faults.add("status", path="/accounts/2/", status=401)
+    flask("sync", "chatwoot", "--project", "Other", "--wait", "60")
+    result = flask("state", "--check")
+    lines = [line.split()[0] for line in result.output.splitlines() if " chatwoot " in line]
+    assert result.exit_code == 1 and lines == ["Other", two["name"].split()[0]]
+    found = json.loads(flask("state", "--json").output)
+    assert [one["project_id"] for one in found if one["behind"]] == [other]
+    assert "attio" not in {one["connector"] for one in found}  # nobody asked for it
 
 
 def test_nothing_is_connected_yet(flask: Flasks, project: dict[str, Any]) -> None:
