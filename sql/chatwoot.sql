@@ -34,8 +34,24 @@ ON CONFLICT (project_id, id) DO UPDATE SET
 WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
   AND (coalesce(excluded.name, t.name), coalesce(excluded.email, t.email),
        coalesce(excluded.phone_number, t.phone_number), coalesce(excluded.identifier, t.identifier),
-       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at))
-      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at);
+       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at), NULL)
+      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at, t.deleted_at);
+
+-- name: bury_contacts(project_id, ids)!
+-- Contacts that are no longer there. Their addresses stay: who opted out under one is still known by it.
+UPDATE cw_contacts SET deleted_at = now() WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: see_contacts(project_id, account, numbers, began)!
+UPDATE cw_contacts SET last_seen_at = greatest(now(), :began::timestamptz)
+WHERE project_id = :project_id AND account_id = :account AND contact_id = ANY(:numbers) AND deleted_at IS NULL;
+
+-- name: unseen_contacts(project_id, account, began, most)^
+-- The vendor lists contacts of whom it knows an address, a number or an id of another system.
+SELECT count(*) FILTER (WHERE last_seen_at < :began) AS missing, count(*) AS stored,
+       coalesce((array_agg(contact_id ORDER BY contact_id) FILTER (WHERE last_seen_at < :began))[1:(:most)::int], '{}') AS numbers
+FROM cw_contacts
+WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL
+  AND coalesce(email, phone_number, identifier) IS NOT NULL;
 
 -- name: knows_contact(project_id, id)$
 SELECT EXISTS (SELECT FROM cw_contacts WHERE project_id = :project_id AND id = :id);

@@ -4,6 +4,7 @@ itself, and what somebody has to do. Pure functions."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 State = dict[str, Any]
@@ -61,8 +62,17 @@ def summary(project: str, states: list[State], elsewhere: list[State], now: date
     else:
         named = ", ".join(f"{_name(state)} {_since_when(state, now)}" for state in behind)
         said = f"{len(behind)} of {len(connected)} connectors of {project} {_are(behind)} behind: {named}."
-    others = [f"{_name(state)} of {state['project_name']}" for state in elsewhere]
-    return f"{said} Elsewhere: {', '.join(others)}." if others else said
+    if not elsewhere:
+        return said
+    others = [
+        f"{project[0]['project_name']} ({', '.join(map(_name, project))})"
+        for project in (list(group) for _, group in groupby(elsewhere, key=_project))
+    ]
+    return f"{said} Behind elsewhere: {', '.join(others)}."
+
+
+def _project(state: State) -> Any:
+    return state["project_id"]
 
 
 def _name(state: State) -> str:

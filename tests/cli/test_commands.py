@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
+import pytest
 from flask import Flask
 
+from app.cli.run import _vendors_port
 from tests.conftest import OWNER_LOGIN, Browser
 
 
@@ -65,3 +69,15 @@ def test_settings_are_shown_without_their_secrets(app: Flask) -> None:
     output = app.test_cli_runner().invoke(args=["config", "show"]).output
     assert "SESSION_COOKIE_NAME" in output and "lp_session" in output
     assert "a good long password" not in output
+
+
+def test_the_demos_vendors_take_another_port_where_theirs_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        monkeypatch.setattr("app.cli.demo.SIMULATOR_PORT", taken)
+        assert _vendors_port() not in (taken, 0)
+    assert _vendors_port() == taken

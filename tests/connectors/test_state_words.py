@@ -232,7 +232,7 @@ def test_one_look_tells_of_every_project_that_one_may_enter(
     found = owner.get("/connectors/state").get_json()
     assert found["project"] == {"id": project["id"], "name": project["name"]}
     assert found["summary"] == (
-        f"No connector of {project['name']} is behind. Elsewhere: Chatwoot of Fleetline."
+        f"No connector of {project['name']} is behind. Behind elsewhere: Fleetline (Chatwoot)."
     )
     (elsewhere,) = found["elsewhere"]
     assert (elsewhere["project_id"], elsewhere["connector"]) == (other, "chatwoot")

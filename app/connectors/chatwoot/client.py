@@ -111,6 +111,16 @@ class ChatwootClient:
         self.http.close()
 
 
+def asked(ask: Callable[[int], dict[str, Any]], number: int) -> dict[str, Any] | None:
+    """The vendor's answer; None when it has no such thing any more."""
+    try:
+        return ask(number)
+    except ConnectorError as error:
+        if error.kind != "not_found":
+            raise
+        return None
+
+
 def _object(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ConnectorError("invalid_response", "Chatwoot answered something that is no object")
