@@ -28,6 +28,13 @@ def refuse_unsafe_url(url: str, settings: Settings) -> None:
         raise _refused("Use https: the token would travel in clear.")
 
 
+def may_be_called(address: str, host: str, settings: Settings) -> bool:
+    """Whether the address that a host's name led to is one that `refuse_unsafe_url` lets pass: a name may
+    lead elsewhere by the time that it is used."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return _public(found) or _allowed(found, host, settings)
+
+
 def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     try:
         found = {item[4][0] for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}

@@ -42,6 +42,7 @@ class Connection:
     options: dict[str, Any]
     enabled: bool
     health: str
+    from_settings: bool = False  # whoever runs the installation chose its address
 
 
 def settings() -> Settings:
@@ -103,6 +104,7 @@ def _open(row: Row) -> Connection:
         options=row["options"],
         enabled=row["enabled"],
         health=row["health"],
+        from_settings=row["from_settings"],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,9 +12,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.connectors.addresses import refuse_unsafe_url
-from app.db import db
+from app.db import db, statements
+from app.scheduler import service as scheduler
+from app.scheduler.runner import Runner
 from app.web.errors import ApiError
 from config.settings import load
+from jobs.handlers import HANDLERS
 from tests.conftest import Browser
 from tests.connectors.conftest import Rows
 from tests.vendors.chatwoot import ChatwootServer
@@ -234,3 +238,54 @@ def test_addresses_that_may_be_called(
     with pytest.raises(ApiError) as refused:
         refuse_unsafe_url(url, settings)
     assert (refused.value.status, refused.value.code) == (400, "connection_url_refused")
+
+
+def test_a_name_that_leads_inside_by_now_is_not_called(
+    make_app: Callable[..., Flask], chatwoot: ChatwootServer, monkeypatch: pytest.MonkeyPatch,
+    work_in: Callable[..., dict[str, Any]],
+) -> None:  # fmt: skip
+    """The address was public when the connection was stored."""
+    app = make_app(connector_private_hosts=())
+    owner = Browser(app)
+    owner.sign_in()
+    project = owner.post("/projects", {"name": "Fleetline"}).get_json()["project"]["id"]
+    body = {
+        "connector": "chatwoot", "base_url": chatwoot.url, "external_account_id": "1",
+        "api_token": chatwoot.token,
+    }  # fmt: skip
+    assert owner.post("/connectors/connections", body).status_code == 201
+    assert work_in(app, project)["status"] == "completed"
+    chatwoot.requests.clear()
+    # In production this machine's own services are private too.
+    monkeypatch.setattr("app.connectors.addresses._allowed", lambda *_: False)
+    run = work_in(app, project)
+    assert (run["status"], run["error_kind"]) == ("failed", "config_missing")
+    assert "leads into a private network" in run["error"]
+    assert chatwoot.requests.count() == 0
+    (state,) = [
+        found
+        for found in owner.get("/connectors/state").get_json()["connectors"]
+        if found["connector"] == "chatwoot"
+    ]
+    assert state["connection"]["health"] == "needs_attention"
+
+
+@pytest.fixture
+def work_in() -> Iterator[Callable[..., dict[str, Any]]]:
+    """A sync of Chatwoot in an application of one's own."""
+
+    def run(app: Flask, project: str) -> dict[str, Any]:
+        runner = Runner()
+        runner.bind(app, HANDLERS)
+        with app.app_context():
+            asked = scheduler.request_run(uuid.UUID(project), "chatwoot_sync")
+        while runner.work():
+            pass
+        with app.app_context(), db.connection() as connection:
+            found: dict[str, Any] = statements("scheduler").find_run(
+                connection, project_id=uuid.UUID(project), run_id=asked.id
+            )
+        return found
+
+    yield run
+    db.close()

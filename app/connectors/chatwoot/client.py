@@ -36,6 +36,7 @@ class ChatwootClient:
             settings,
             breaker,
             check,
+            guarded=not connection.from_settings,
         )
         self._account = f"/api/v1/accounts/{connection.external_account_id}"
 
