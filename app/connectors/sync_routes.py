@@ -19,7 +19,7 @@ from app.scheduler.service import run_and_wait
 from app.web import cursors
 from app.web.access import identity
 from app.web.errors import ApiError
-from app.web.inputs import ClampedInt, Input, Moment, Word
+from app.web.inputs import ClampedInt, Input, Moment, Word, path_number
 from app.web.routing import Api
 
 api = Api("connector_syncs")
@@ -159,11 +159,7 @@ def retry_errors(project_id: UUID, body: dict[str, Any]) -> tuple[dict[str, Any]
 )
 def retry_dead_letter(project_id: UUID, number: str) -> tuple[dict[str, Any], int]:
     """Give an error that waits for a person another chance, at once."""
-    try:
-        error_id = cursors.bigint(number)
-    except ValueError:
-        raise ApiError(400, "invalid_id", "The id in the path is not a number.") from None
-    error, run_id = repairs.retry_dead_letter(project_id, error_id)
+    error, run_id = repairs.retry_dead_letter(project_id, path_number(number))
     return {"error": error, "job_run_id": run_id}, 202
 
 
