@@ -20,7 +20,8 @@ Json = dict[str, Any]
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 # One sign may stand for 18 letters (ﷺ), each of two bytes.
-MOST_KEPT = 8_000  # bytes of a record in quarantine
+MOST_KEPT = 8_000  # bytes of a record in quarantine,
+NAMES = ("id", "conversation_id")  # beside which these are kept of a larger one
 FINDABLE_BYTES = 250_000
 SURELY_FINDABLE = FINDABLE_BYTES // 36
 OLDEST_SECONDS = 86_400 * 365  # 0, empty and the first year of the epoch are no times
@@ -81,7 +82,10 @@ def collect(
 def _kept(record: Any) -> Any:
     """A record as a person needs it to see what is wrong; of a large one the beginning."""
     text = json.dumps(record, ensure_ascii=False, default=str).encode()
-    return _storable(record) if len(text) <= MOST_KEPT else text[:MOST_KEPT].decode(errors="ignore")
+    if len(text) <= MOST_KEPT:
+        return _storable(record)
+    named = {name: record.get(name) for name in NAMES} if isinstance(record, dict) else {}
+    return {**_storable(named), "beginning": text[:MOST_KEPT].decode(errors="ignore")}
 
 
 def _storable(found: Any) -> Any:
