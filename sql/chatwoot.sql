@@ -41,6 +41,13 @@ WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
 -- Contacts that are no longer there. Their addresses stay: who opted out under one is still known by it.
 UPDATE cw_contacts SET deleted_at = now() WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
 
+-- name: bury_strangers(project_id, account)!
+-- Contacts of whom no conversation is here: where only some inboxes are read, they are nobody's.
+UPDATE cw_contacts c SET deleted_at = now()
+WHERE c.project_id = :project_id AND c.account_id = :account AND c.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM cw_conversations v
+    WHERE v.project_id = c.project_id AND v.contact_global_id = c.id AND v.deleted_at IS NULL);
+
 -- name: see_contacts(project_id, account, numbers, began)!
 UPDATE cw_contacts SET last_seen_at = greatest(now(), :began::timestamptz)
 WHERE project_id = :project_id AND account_id = :account AND contact_id = ANY(:numbers) AND deleted_at IS NULL;

@@ -51,8 +51,14 @@ WHERE project_id = :project_id AND id = :connection_id
 RETURNING *;
 
 -- name: forget_places(project_id, connection_id)!
--- Everything is read again: what a connection may read has changed.
-DELETE FROM connector_streams WHERE project_id = :project_id AND connection_id = :connection_id;
+-- What a connection may read has changed: everything is read again, and a sweep is due that takes back what it
+-- may not read any more.
+WITH due AS (
+    UPDATE connector_streams SET page_cursor = NULL, last_sweep_at = 'epoch'
+    WHERE project_id = :project_id AND connection_id = :connection_id AND right(stream, 6) = '_sweep'
+)
+DELETE FROM connector_streams
+WHERE project_id = :project_id AND connection_id = :connection_id AND right(stream, 6) <> '_sweep';
 
 -- name: delete_connection(project_id, connection_id)^
 DELETE FROM connector_connections WHERE project_id = :project_id AND id = :connection_id

@@ -114,6 +114,27 @@ def test_a_new_token_keeps_the_filters_and_other_filters_read_everything_again(
     assert rows("SELECT name FROM cw_contacts ORDER BY name") == [("James",), ("Olga",)]
 
 
+def test_what_filters_leave_out_is_taken_back_with_the_next_sync(
+    owner: Browser,
+    project: dict[str, Any],
+    make: Make,
+    account: Account,
+    work: Callable[..., dict[str, Any]],
+    rows: Rows,
+) -> None:
+    here = place(make())
+    work(project["id"], "chatwoot_sync")
+    assert rows("SELECT count(*) FROM cw_messages WHERE content IS NOT NULL") == [(2,)]
+    owner.post(f"{here}/update", {"filters": {"inbox_ids": [501]}})
+    assert work(project["id"], "chatwoot_sync")["status"] == "completed"
+    for table in ("cw_conversations", "cw_contacts"):
+        assert rows(f"SELECT count(*) FROM {table} WHERE deleted_at IS NULL") == [(1,)], table
+    assert rows("SELECT content FROM cw_messages WHERE content IS NOT NULL") == [
+        ("A message of Olga, long enough to be found.",)
+    ]
+    assert rows("SELECT name FROM cw_contacts WHERE deleted_at IS NULL") == [("Olga",)]
+
+
 def test_one_that_is_off_can_be_tested_before_it_is_switched_on(
     owner: Browser, project: dict[str, Any], make: Make, chatwoot: ChatwootServer
 ) -> None:

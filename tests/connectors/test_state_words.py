@@ -253,3 +253,19 @@ def test_connectors_that_never_ran_are_listed(owner: Browser, project: dict[str,
     assert [(s["connector"], s["status"]) for s in found] == [
         ("attio", "idle"), ("chatwoot", "idle"), ("linear", "idle"),
     ]  # fmt: skip
+
+
+def test_a_run_whose_worker_was_lost_is_no_run_any_more(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    database_url: str,
+) -> None:  # fmt: skip
+    connect(project["id"])
+    work(project["id"], "chatwoot_sync")
+    rows(database_url, "UPDATE connector_sync_state SET status = 'running'")  # its run has ended
+    found = state_of(owner)
+    assert (found["status"], found["last_error_kind"], found["behind"]) == (
+        "failed", "lease_expired", True,
+    )  # fmt: skip
+    assert "the worker was lost in the middle. Nothing has to be done" in found["message"]
+    assert work(project["id"], "chatwoot_sync")["status"] == "completed"
+    assert state_of(owner)["behind"] is False

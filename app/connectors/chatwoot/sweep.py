@@ -170,6 +170,15 @@ class ConversationSweep(Sweep):
         elsewhere = record and wanted is not None and record.get("inbox_id") not in wanted
         return None if elsewhere else record
 
+    def _end(self, tx: Tx) -> dict[str, int]:
+        gone = 0
+        if inboxes(self.connection) is not None:
+            # Contacts come with their conversations then, and go with them.
+            gone = writer.sql.bury_strangers(
+                tx, project_id=self.connection.project_id, account=self.names.account
+            )
+        return {**super()._end(tx), "deleted_contacts": gone}
+
     def _gone(self, numbers: list[int]) -> Rows:
         return Rows(gone=[self.names.conversation(number) for number in numbers])
 
