@@ -71,6 +71,13 @@ class AttioReader:
             row = partial(rows.entry, slug)
             self.kinds.append(sweep(f"list:{slug}", writer.entries(slug), fetch, one, row))
         self.streams: list[Stream] = [*self.kinds, CrmStream(self.writer)]
+        if not self.configured.everything:
+            left_out = [
+                table for name, (table, _) in kinds.items() if name not in self.configured.objects
+            ]
+            self.streams.insert(
+                -1, UnreadStream(self.writer, [*left_out, writer.NOTES, writer.TASKS])
+            )
 
     @classmethod
     def open(
@@ -233,6 +240,22 @@ def _nothing(place: Place) -> Page:
 
 def _id(record: Any) -> str:
     return external_id(record) or ""
+
+
+@dataclass
+class UnreadStream:
+    """No reading either: of the kinds that filters leave out, nothing stays here."""
+
+    writer: Writer
+    tables: list[Table]
+    name: str = "unread"
+    optional: bool = True
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        now = datetime.now(UTC)
+        yield Page(
+            write=lambda tx: self.writer.drop(tx, self.tables, now), place=Place(), records=0
+        )
 
 
 @dataclass
