@@ -7,6 +7,7 @@ import socket
 import pytest
 from flask import Flask
 
+from app.cli.demo import load_workspace
 from app.cli.run import _vendors_port
 from tests.conftest import OWNER_LOGIN, Browser
 
@@ -81,3 +82,31 @@ def test_the_demos_vendors_take_another_port_where_theirs_is_taken(
         monkeypatch.setattr("app.cli.demo.SIMULATOR_PORT", taken)
         assert _vendors_port() not in (taken, 0)
     assert _vendors_port() == taken
+
+
+def test_the_demo_leaves_a_project_to_the_account_that_somebody_connected(
+    app: Flask, owner: Browser
+) -> None:
+    with app.app_context():
+        load_workspace("http://127.0.0.1:9", report=lambda line: None)
+    project = owner.get("/projects").get_json()["projects"][0]["id"]
+    owner.post(f"/projects/{project}/select")
+    found = owner.get("/connectors/connections").get_json()["connections"]
+    theirs = next(one for one in found if one["connector"] == "chatwoot")
+    owner.post(f"/connectors/connections/{theirs['id']}/disable")
+    body = {
+        "connector": "chatwoot", "base_url": "http://127.0.0.1:10", "external_account_id": "77",
+        "api_token": "their own", "verify": False,
+    }  # fmt: skip
+    assert owner.post("/connectors/connections", body).status_code == 201
+    with app.app_context():
+        load_workspace("http://127.0.0.1:11", report=lambda line: None)
+    found = owner.get("/connectors/connections").get_json()["connections"]
+    assert {
+        (one["external_account_id"], one["enabled"])
+        for one in found
+        if one["connector"] == "chatwoot"
+    } == {("77", True), (theirs["external_account_id"], False)}
+    assert {
+        one["base_url"].partition("/linear")[0] for one in found if one["connector"] == "linear"
+    } == {"http://127.0.0.1:11"}
