@@ -8,6 +8,7 @@ skip: the place is kept, and the next run goes on from it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -278,5 +279,9 @@ class SyncLock:
 
     def __exit__(self, *_: object) -> None:
         if self._session is not None:
+            # Asked for, since a server notices the end of a session a moment after it: who comes next
+            # would be told that this sync is still at work. A session that is gone holds nothing.
+            with contextlib.suppress(psycopg.Error):
+                self._session.execute("SELECT pg_advisory_unlock_all()")
             self._session.close()
             self._session = None
