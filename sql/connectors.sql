@@ -274,8 +274,7 @@ LEFT JOIN LATERAL (
     ORDER BY c.enabled DESC, c.created_at, c.id LIMIT 1) c ON true
 LEFT JOIN LATERAL (
     SELECT * FROM connector_breakers b
-    WHERE b.project_id = :project_id AND b.connection_id = c.id
-    ORDER BY b.open_until DESC NULLS LAST, b.host LIMIT 1) b ON true
+    WHERE b.project_id = :project_id AND b.connection_id = c.id AND b.host = c.base_url) b ON true
 LEFT JOIN webhook_health w ON w.project_id = :project_id AND w.connection_id = c.id
 ORDER BY k.connector;
 

@@ -21,7 +21,9 @@ UNION ALL
 SELECT 'breakers', split_part(split_part(host, '://', 2), '/', 1), NULL,
        CASE WHEN open_until > now() THEN 'open' WHEN open_until IS NOT NULL THEN 'half_open' ELSE 'closed' END,
        count(*), max(failures)
-FROM connector_breakers WHERE failures > 0 OR open_until IS NOT NULL
+FROM connector_breakers b
+JOIN connector_connections c ON c.project_id = b.project_id AND c.id = b.connection_id AND c.base_url = b.host
+WHERE failures > 0 OR open_until IS NOT NULL
 GROUP BY 2, 4
 ORDER BY 1, 2, 3, 4;
 

@@ -48,6 +48,11 @@ def test_metrics_tell_of_lag_open_errors_and_breakers(
     assert found[f'app_circuit_breaker_state{{host="{host}",state="open"}}'] == 1
     assert found[f'app_circuit_breaker_failures{{host="{host}"}}'] >= 5
 
+    # What an address had that is not used any more says nothing.
+    rows("UPDATE connector_connections SET base_url = base_url || '/'")
+    assert not any(name.startswith("app_circuit_breaker") for name in gauges(owner))
+    rows("UPDATE connector_connections SET base_url = rtrim(base_url, '/')")
+
     chatwoot.faults.clear()
     rows("UPDATE connector_breakers SET open_until = now() - interval '1 s'")
     work(project["id"], "chatwoot_sync")
