@@ -1852,6 +1852,8 @@ CREATE INDEX audit_events_action ON audit_events USING btree (action, created_at
 
 CREATE INDEX audit_events_project ON audit_events USING btree (project_id, created_at DESC, id DESC);
 
+CREATE UNIQUE INDEX connector_connections_one ON connector_connections USING btree (project_id, connector) WHERE enabled;
+
 CREATE UNIQUE INDEX connector_connections_webhook ON connector_connections USING btree (webhook_token_hash) WHERE (webhook_token_hash IS NOT NULL);
 
 CREATE UNIQUE INDEX connector_connections_whole ON connector_connections USING btree (connector, base_url, external_account_id) WHERE ((filters = '{}'::jsonb) AND enabled);

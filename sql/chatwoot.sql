@@ -34,8 +34,31 @@ ON CONFLICT (project_id, id) DO UPDATE SET
 WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
   AND (coalesce(excluded.name, t.name), coalesce(excluded.email, t.email),
        coalesce(excluded.phone_number, t.phone_number), coalesce(excluded.identifier, t.identifier),
-       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at))
-      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at);
+       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at), NULL)
+      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at, t.deleted_at);
+
+-- name: bury_contacts(project_id, ids)!
+-- Contacts that are no longer there. Their addresses stay: who opted out under one is still known by it.
+UPDATE cw_contacts SET deleted_at = now() WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: bury_strangers(project_id, account)!
+-- Contacts of whom no conversation is here: where only some inboxes are read, they are nobody's.
+UPDATE cw_contacts c SET deleted_at = now()
+WHERE c.project_id = :project_id AND c.account_id = :account AND c.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM cw_conversations v
+    WHERE v.project_id = c.project_id AND v.contact_global_id = c.id AND v.deleted_at IS NULL);
+
+-- name: see_contacts(project_id, account, numbers, began)!
+UPDATE cw_contacts SET last_seen_at = greatest(now(), :began::timestamptz)
+WHERE project_id = :project_id AND account_id = :account AND contact_id = ANY(:numbers) AND deleted_at IS NULL;
+
+-- name: unseen_contacts(project_id, account, began, most)^
+-- The vendor lists contacts of whom it knows an address, a number or an id of another system.
+SELECT count(*) FILTER (WHERE last_seen_at < :began) AS missing, count(*) AS stored,
+       coalesce((array_agg(contact_id ORDER BY contact_id) FILTER (WHERE last_seen_at < :began))[1:(:most)::int], '{}') AS numbers
+FROM cw_contacts
+WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL
+  AND coalesce(email, phone_number, identifier) IS NOT NULL;
 
 -- name: knows_contact(project_id, id)$
 SELECT EXISTS (SELECT FROM cw_contacts WHERE project_id = :project_id AND id = :id);
@@ -73,6 +96,16 @@ SET messages_read_to = coalesce(r.last_activity_at, now()), content_hash = decod
 FROM jsonb_to_recordset(:rows) AS r(id text, content_hash text, last_activity_at timestamptz, read boolean)
 WHERE t.project_id = :project_id AND t.id = r.id AND r.read
   AND (t.content_hash <> decode(r.content_hash, 'hex') OR t.messages_read_to IS NULL);
+
+-- name: forget_reading(project_id, number)!
+-- A conversation is read again from its first message; the empty hashes say so.
+WITH talk AS (
+    UPDATE cw_conversations SET messages_read_to = NULL, content_hash = ''
+    WHERE project_id = :project_id AND conversation_id = :number AND deleted_at IS NULL
+    RETURNING id
+)
+UPDATE cw_messages m SET content_hash = '' FROM talk
+WHERE m.project_id = :project_id AND m.conversation_global_id = talk.id;
 
 -- name: stored_conversations(project_id, ids)
 SELECT c.id, encode(c.content_hash, 'hex') AS content_hash, c.messages_read_to, recent.id - 1 AS reread_after

@@ -6,7 +6,10 @@ WHERE project_id = :project_id AND connector = :connector
 ORDER BY enabled DESC, created_at, id LIMIT 1;
 
 -- name: find_connection_by_id(project_id, connection_id)^
-SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id AND enabled;
+SELECT * FROM connector_connections WHERE project_id = :project_id AND id = :connection_id;
+
+-- name: connector_of(project_id, connection_id)$
+SELECT connector FROM connector_connections WHERE project_id = :project_id AND id = :connection_id;
 
 -- name: list_connections(project_id)
 SELECT id, connector, display_name, base_url, external_account_id, credential_hint, filters, mapping, enabled, from_settings,
@@ -15,18 +18,25 @@ FROM connector_connections WHERE project_id = :project_id
 ORDER BY connector, created_at, id;
 
 -- name: store_connection(project_id, connector, base_url, external_account_id, credentials_enc, credential_hint, display_name, filters, mapping, from_settings, created_by)^
--- A new connection; for a known account a new token and a clean bill of health.
+-- A new connection; for a known account a new token and a clean bill of health. Of that one, what is not
+-- given stays: without its filters it would read the whole account.
 INSERT INTO connector_connections AS c (project_id, connector, base_url, external_account_id, credentials_enc,
                                         credential_hint, display_name, filters, mapping, from_settings, created_by)
 VALUES (:project_id, :connector, :base_url, :external_account_id, :credentials_enc,
-        :credential_hint, :display_name, :filters, coalesce(:mapping::jsonb, '{}'), :from_settings, :created_by)
+        :credential_hint, :display_name, coalesce(:filters::jsonb, '{}'), coalesce(:mapping::jsonb, '{}'), :from_settings,
+        :created_by)
 ON CONFLICT (project_id, connector, external_account_id) DO UPDATE
     SET base_url = excluded.base_url, credentials_enc = excluded.credentials_enc,
-        credential_hint = excluded.credential_hint, display_name = excluded.display_name, filters = excluded.filters,
-        mapping = coalesce(:mapping::jsonb, c.mapping),
+        credential_hint = excluded.credential_hint,
+        display_name = coalesce(nullif(excluded.display_name, ''), c.display_name),
+        filters = coalesce(:filters::jsonb, c.filters), mapping = coalesce(:mapping::jsonb, c.mapping),
         from_settings = excluded.from_settings, enabled = true,
         health = 'ok', health_reason = NULL, updated_at = now()
 RETURNING *;
+
+-- name: stored_filters(project_id, connector, external_account_id)$
+SELECT filters FROM connector_connections
+WHERE project_id = :project_id AND connector = :connector AND external_account_id = :external_account_id FOR UPDATE;
 
 -- name: change_connection(project_id, connection_id, display_name, filters, mapping, credentials_enc, credential_hint, enabled)^
 -- What is null stays as it is. A new token gets a clean bill of health.
@@ -41,8 +51,14 @@ WHERE project_id = :project_id AND id = :connection_id
 RETURNING *;
 
 -- name: forget_places(project_id, connection_id)!
--- Everything is read again: what a connection may read has changed.
-DELETE FROM connector_streams WHERE project_id = :project_id AND connection_id = :connection_id;
+-- What a connection may read has changed: everything is read again, and a sweep is due that takes back what it
+-- may not read any more.
+WITH due AS (
+    UPDATE connector_streams SET page_cursor = NULL, last_sweep_at = 'epoch'
+    WHERE project_id = :project_id AND connection_id = :connection_id AND right(stream, 6) = '_sweep'
+)
+DELETE FROM connector_streams
+WHERE project_id = :project_id AND connection_id = :connection_id AND right(stream, 6) <> '_sweep';
 
 -- name: delete_connection(project_id, connection_id)^
 DELETE FROM connector_connections WHERE project_id = :project_id AND id = :connection_id
@@ -116,12 +132,25 @@ ON CONFLICT (project_id, connector, dedupe_key) WHERE status <> 'resolved' DO UP
         ELSE now() + make_interval(secs => coalesce(:delay::float8,
             least(:cap_seconds, :base_seconds * 2 ^ least(e.attempt, 20)) * :jitter::float8)) END;
 
--- name: resolve_errors(project_id, connector, streams, whole)!
--- Of the streams that were read without a fault, and of the run as a whole; records in quarantine stay
--- for a person.
+-- name: resolve_errors(project_id, connector, streams, finished, whole)!
+-- Of the streams that were read without a fault, and of the run as a whole. A record in quarantine stays
+-- for a person; one that was retried, and that a reading of everything did not refuse again, is settled.
 UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
 WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
-  AND error_kind <> 'record_invalid' AND (stream = ANY(:streams) OR (:whole AND stream IS NULL));
+  AND CASE WHEN error_kind = 'record_invalid' THEN status <> 'dead_letter' AND stream = ANY(:finished)
+           ELSE stream = ANY(:streams) OR (:whole AND stream IS NULL) END;
+
+-- name: settle_records(project_id, connector, refs)!
+-- Records that lay in quarantine and can be understood by now.
+UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
+WHERE project_id = :project_id AND connector = :connector AND status <> 'resolved'
+  AND error_kind = 'record_invalid' AND source_ref = ANY(:refs);
+
+-- name: forget_place(project_id, connector, stream)!
+-- Everything of a stream is read again.
+DELETE FROM connector_streams s USING connector_connections c
+WHERE c.project_id = :project_id AND c.connector = :connector
+  AND s.project_id = c.project_id AND s.connection_id = c.id AND s.stream = :stream;
 
 -- name: reopen_errors(project_id, connector)!
 -- A changed connection gives what only a change could mend another chance.
@@ -129,15 +158,17 @@ UPDATE connector_errors SET status = 'pending', attempt = 0, next_retry_at = now
 WHERE project_id = :project_id AND connector = :connector AND status = 'dead_letter'
   AND error_kind <> 'record_invalid';
 
--- name: due_errors(project_id)
--- Connectors with an error whose time has come.
-SELECT connector, count(*) AS due FROM connector_errors
+-- name: due_errors(project_id, most)
+-- Errors whose time has come, those that wait longest first.
+SELECT id::text, connector FROM connector_errors
 WHERE project_id = :project_id AND status IN ('pending', 'retrying') AND next_retry_at <= now()
-GROUP BY connector ORDER BY connector;
+ORDER BY next_retry_at, id LIMIT :most;
 
--- name: list_errors(project_id, status, connector, error_kind, before_at, before_id, most)
+-- name: list_errors(project_id, whole, status, connector, error_kind, before_at, before_id, most)
+-- Not `whole`: without the records in quarantine, which may be private notes.
 SELECT id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
-       next_retry_at, status, payload_json, dedupe_key, first_seen_at, created_at, updated_at, resolved_at
+       next_retry_at, status, CASE WHEN :whole THEN payload_json ELSE payload_json - 'record' END AS payload_json,
+       dedupe_key, first_seen_at, created_at, updated_at, resolved_at
 FROM connector_errors
 WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
   AND (:connector::text IS NULL OR connector = :connector)
@@ -146,7 +177,7 @@ WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
 ORDER BY updated_at DESC, id DESC LIMIT :most;
 
 -- name: lock_error(project_id, error_id)^
-SELECT id, connector, error_kind, status FROM connector_errors
+SELECT id, connector, stream, error_kind, status, payload_json -> 'record' AS record FROM connector_errors
 WHERE project_id = :project_id AND id = :error_id FOR UPDATE;
 
 -- name: revive_error(project_id, error_id)^
@@ -228,9 +259,10 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
        (SELECT count(*) FROM connector_errors e WHERE e.project_id = :project_id AND e.connector = k.connector
           AND e.status <> 'resolved' AND e.error_kind = 'record_invalid') AS quarantined,
        (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = :project_id
-          AND e.connector = k.connector AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid') AS failing_since,
+          AND e.connector = k.connector AND e.status <> 'resolved'
+          AND e.error_kind NOT IN ('record_invalid', 'stream_unavailable', 'sweep_guard')) AS failing_since,
        b.failures AS breaker_failures, b.open_until AS breaker_until,
-       c.id AS connection_id, c.enabled, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url,
+       c.id AS connection_id, c.enabled, c.health AS connection_health, c.health_reason, c.external_account_id, c.base_url, c.created_at AS connected_at,
        w.has_door, w.applied_at, w.applied_seconds, w.given_up_at, w.failed, w.waiting_seconds,
        (SELECT j.cadence_seconds FROM scheduled_jobs j
         WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle') AS cadence_seconds
@@ -242,10 +274,26 @@ LEFT JOIN LATERAL (
     ORDER BY c.enabled DESC, c.created_at, c.id LIMIT 1) c ON true
 LEFT JOIN LATERAL (
     SELECT * FROM connector_breakers b
-    WHERE b.project_id = :project_id AND b.connection_id = c.id
-    ORDER BY b.open_until DESC NULLS LAST, b.host LIMIT 1) b ON true
+    WHERE b.project_id = :project_id AND b.connection_id = c.id AND b.host = c.base_url) b ON true
 LEFT JOIN webhook_health w ON w.project_id = :project_id AND w.connection_id = c.id
 ORDER BY k.connector;
+
+-- name: behind_elsewhere(user_id, role, project_id, soft, longest_lag)
+-- Connectors that are behind, by the rule of state.py, in the other projects that somebody may enter.
+SELECT p.id AS project_id, p.name AS project_name, c.connector, coalesce(s.status, 'idle') AS status, c.enabled,
+       c.health AS connection_health, c.created_at AS connected_at, s.last_error_kind, s.last_error, s.last_success_at,
+       s.last_attempt_at,
+       (SELECT min(e.first_seen_at) FROM connector_errors e WHERE e.project_id = p.id AND e.connector = c.connector
+          AND e.status <> 'resolved' AND e.error_kind <> 'record_invalid' AND e.error_kind <> ALL(:soft)) AS failing_since
+FROM projects p
+JOIN connector_connections c ON c.project_id = p.id AND c.enabled AND c.connector <> 'loops'
+LEFT JOIN connector_sync_state s ON s.project_id = p.id AND s.connector = c.connector
+WHERE p.archived_at IS NULL AND p.id <> :project_id
+  AND (:role = 'owner' OR EXISTS (SELECT FROM project_assignments a WHERE a.project_id = p.id AND a.user_id = :user_id))
+  AND (s.status = 'failed' OR c.health = 'needs_attention'
+       OR s.status = 'running' AND s.last_error_kind <> ALL(:soft)
+       OR coalesce(s.last_success_at, c.created_at) < now() - make_interval(secs => :longest_lag))
+ORDER BY p.name, p.id, c.connector LIMIT 100;
 
 -- name: insert_events(project_id, rows)!
 INSERT INTO connector_events (project_id, event_type, occurred_at, actor, source, source_ref, source_url, payload_json, dedupe_key)
@@ -254,3 +302,9 @@ SELECT :project_id, r.event_type, r.occurred_at, r.actor, r.source, r.source_ref
 FROM jsonb_to_recordset(:rows) AS r(event_type text, occurred_at timestamptz, actor text, source text, source_ref text,
      source_url text, payload jsonb, dedupe_key text)
 ON CONFLICT (project_id, dedupe_key) DO NOTHING;
+
+-- name: purge_events(days)!
+DELETE FROM connector_events WHERE created_at < now() - make_interval(days => :days);
+
+-- name: purge_errors(days)!
+DELETE FROM connector_errors WHERE status = 'resolved' AND resolved_at < now() - make_interval(days => :days);

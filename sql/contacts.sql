@@ -176,9 +176,11 @@ DELETE FROM webhook_deliveries
 WHERE project_id = :project_id AND connection_id = :connection_id AND object_ref = ANY(:objects::text[]);
 
 -- name: forget_failures(project_id, objects)!
--- Excerpts of records that could not be read.
+-- Records that could not be read: their own, and messages of their conversations, which are stored nowhere else.
 UPDATE connector_errors SET payload_json = '{}'
-WHERE project_id = :project_id AND connector = 'chatwoot' AND source_ref = ANY(:objects::text[]) AND payload_json <> '{}';
+WHERE project_id = :project_id AND connector = 'chatwoot' AND payload_json <> '{}'
+  AND (source_ref = ANY(:objects::text[])
+       OR 'conversation:' || (payload_json -> 'record' ->> 'conversation_id') = ANY(:objects::text[]));
 
 -- name: forget_pushed(project_id, email)!
 -- What Loops was told, unless the address is also another contact's of the same scope.

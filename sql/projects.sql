@@ -40,6 +40,9 @@ SELECT id, name, account_scope_id, is_demo FROM projects
 WHERE lower(name) = lower(:name) AND archived_at IS NULL
 ORDER BY created_at, id LIMIT 1;
 
+-- name: name_of(project_id)$
+SELECT name FROM projects WHERE id = :project_id;
+
 -- name: list_all()
 SELECT id, name, account_scope_id, is_demo, created_at FROM projects
 WHERE archived_at IS NULL ORDER BY created_at, id;

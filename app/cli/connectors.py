@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 from uuid import UUID
@@ -11,9 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.connections import COMMANDS as CONNECTIONS
 from app.cli.following import (
     FAILED,
     chosen_project,
+    chosen_projects,
     ending,
     exit_code,
     follow,
@@ -43,6 +44,8 @@ def cli() -> None:
 
     \b
     flask connectors connect linear --account WORKSPACE-ID   asks for the token
+    flask connectors list                                    what is connected; pause, resume, remove
+    flask connectors rotate chatwoot                         a webhook's new address
     flask connectors state                                   who is behind, why, what comes next
     flask connectors sync                                    everything that is connected, with bars
     flask connectors sync chatwoot attio                     these two
@@ -55,44 +58,8 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@click.argument("connector", type=connector_name)
-@project_option
-@click.option("--account", required=True, help="The account's number or the workspace's id.")
-@click.option("--base-url", help="Needed for Chatwoot; the others have an address of their own.")
-@click.option(
-    "--token", prompt=True, hide_input=True, help="An API token that may read everything."
-)
-@click.option("--no-test", is_flag=True, help="Store it without asking the vendor.")
-def connect(
-    connector: str,
-    project: str | None,
-    account: str,
-    base_url: str | None,
-    token: str,
-    no_test: bool,
-) -> None:
-    """Connect a project, or give its account a new token."""
-    project_id = chosen_project(project)
-    address = base_url or VENDORS[connector].base_url(connections.settings())
-    if not address:
-        raise click.UsageError(f"{connector} needs --base-url.")
-    if not re.fullmatch(VENDORS[connector].account_pattern, account):
-        raise click.UsageError(f"--account is not {VENDORS[connector].account_hint}.")
-    given: dict[str, Any] = {
-        "connector": connector,
-        "base_url": address,
-        "external_account_id": account,
-        "api_token": token,
-    }
-    try:
-        connections.refuse_unsafe_url(address, connections.settings())
-        if not no_test:
-            service.verify(connections.draft(project_id, **given))
-        row = connections.store(project_id, **given)
-    except ApiError as error:
-        raise click.ClickException(error.message) from None
-    console.print(f"Connected ({row['id']}). `flask connectors sync {connector}` reads it now.")
+for _command in CONNECTIONS:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -114,24 +81,38 @@ def sync(names: tuple[str, ...], project: str | None, wait: float, as_json: bool
 
 
 @cli.command("state")
-@project_option
+@click.option("--project", metavar="NAME|ID", help="Left out, all projects.")
 @json_option
 @click.option("--check", is_flag=True, help="Exit with 1 when a connector is behind.")
 def show_state(project: str | None, as_json: bool, check: bool) -> None:
-    """How each connector is, why, and what happens next."""
-    states = state.connector_states(chosen_project(project), connections.settings())
+    """How each connector of each project is, why, and what happens next."""
+    chosen = chosen_projects(project)
+    states = [
+        {"project_id": row["id"], "project_name": row["name"], **found}
+        for row in chosen
+        for found in state.connector_states(row["id"], connections.settings())
+        if found["connection"] is not None or len(chosen) == 1
+    ]
     if as_json:
         click.echo(dump_json(states))
     else:
-        table = Table("Connector", "State", "Behind", "In words", box=None, padding=(0, 2, 1, 0))
-        for found in states:
-            colour = COLOURS.get(found["status"], "white")
-            behind = "[red]yes[/]" if found["behind"] else "no" if found["connection"] else "–"
-            table.add_row(
-                found["connector"], f"[{colour}]{found['status']}[/]", behind, found["message"]
-            )
-        console.print(table)
+        console.print(_state_table(states))
     sys.exit(FAILED if check and any(found["behind"] for found in states) else 0)
+
+
+def _state_table(states: list[dict[str, Any]]) -> Table:
+    """Those that are behind come first: on a long list they are what one looks for."""
+    table = Table(
+        "Project", "Connector", "State", "Behind", "In words", box=None, padding=(0, 2, 1, 0)
+    )
+    for found in sorted(states, key=lambda found: not found["behind"]):
+        colour = COLOURS.get(found["status"], "white")
+        behind = "[red]yes[/]" if found["behind"] else "no" if found["connection"] else "–"
+        table.add_row(
+            found["project_name"], found["connector"], f"[{colour}]{found['status']}[/]", behind,
+            found["message"],
+        )  # fmt: skip
+    return table
 
 
 @cli.command()
@@ -156,6 +137,7 @@ def errors(
         rows: list[Row] = sql.list_errors(
             connection,
             project_id=chosen_project(project),
+            whole=True,
             status=status,
             connector=connector,
             error_kind=kind,
@@ -257,7 +239,10 @@ def _tested(project_id: UUID, name: str) -> dict[str, Any]:
         answer = service.verify(service.require_connection(project_id, name))
     except ApiError as error:
         return {"connector": name, "ok": False, "told": error.message}
-    told = ", ".join(f"{key}: {value}" for key, value in answer.items())
+    told = ", ".join(
+        f"{key}: {' '.join(value) if isinstance(value, list) else value}"
+        for key, value in answer.items()
+    )
     return {"connector": name, "ok": True, "told": told}
 
 

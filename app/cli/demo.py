@@ -14,6 +14,7 @@ from app.connectors import connections
 from app.db import db, statements
 from app.projects import service as projects
 from app.scheduler.service import request_run
+from app.web.errors import ApiError
 
 sql = statements("projects")
 
@@ -65,14 +66,19 @@ def _told(vendor: str, name: str) -> dict[str, Any] | None:
 
 
 def _connect(project_id: UUID, vendor: str, url: str, account: str, project: str) -> None:
-    connections.store(
-        project_id,
-        connector=vendor,
-        base_url=url,
-        external_account_id=account,
-        api_token=SIMULATOR_TOKEN,
-        display_name=f"{vendor.capitalize()} of {project} (demo)",
-    )
+    try:
+        connections.store(
+            project_id,
+            connector=vendor,
+            base_url=url,
+            external_account_id=account,
+            api_token=SIMULATOR_TOKEN,
+            display_name=f"{vendor.capitalize()} of {project} (demo)",
+        )
+    except ApiError as error:
+        if error.status != 409:
+            raise
+        return  # somebody has connected the project to an account of their own
     request_run(project_id, f"{vendor}_sync")
 
 

@@ -26,6 +26,16 @@ wait_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
+def chosen_projects(given: str | None) -> list[Row]:
+    """The project that an option names, by id or by name; all of them when it names none."""
+    with db.connection() as connection:
+        known: list[Row] = statements("projects").list_all(connection)
+    if given is None and known:
+        return known
+    wanted = chosen_project(given)
+    return [row for row in known if row["id"] == wanted]
+
+
 def chosen_project(given: str | None) -> UUID:
     """The project that an option names, by id or by name; the only one when it names none."""
     with db.connection() as connection:

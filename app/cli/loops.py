@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.connectors.errors import ConnectorError
-from app.connectors.loops import service
+from app.connectors.loops import client, service
 from app.connectors.loops.push import PushInProgress
 from app.db import db, statements
 
@@ -53,7 +53,7 @@ def push(scope: str, limit: int, again: bool) -> None:
 def test() -> None:
     """Ask Loops whether the key works."""
     try:
-        name = service.team_name(current_app.config["SETTINGS"])
+        name = client.team_name(current_app.config["SETTINGS"])
     except ConnectorError as error:
         raise click.ClickException(f"{error.message}.") from None
     console.print(f"The key works: team {name}.")

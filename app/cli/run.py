@@ -38,7 +38,7 @@ def main() -> None:
         settings = load()
     except SettingsError as error:
         sys.exit(str(error))
-    _refuse_taken_ports(settings, demo=options.demo)
+    _refuse_taken_port(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     os.environ["LIGHTPOST_HOME"] = str(settings.home)
     server = _database(settings)
@@ -62,33 +62,25 @@ def _run(settings: Settings, demo: bool) -> None:
         Child("web", [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"]),
         Child("worker", [sys.executable, "-m", "jobs"]),
     ]
-    simulator = _demo_simulator() if demo else None
-    if simulator:
-        children.append(simulator)
+    vendors_port = _vendors_port() if demo else None
+    if vendors_port:
+        children.append(_demo_simulator(vendors_port))
     supervisor = Supervisor(children, say=lambda line: console.print(f"[yellow]{line}[/]"))
     supervisor.install_signals()
     os.chdir(ROOT)
     supervisor.start()
     if _wait_until_ready(settings, supervisor):
-        if demo:
-            _load_demo(settings)
+        if vendors_port:
+            _load_demo(settings, vendors_port)
         _welcome(settings)
     supervisor.watch()
     console.print("Stopping ...")
     supervisor.stop(patience=settings.shutdown_timeout_ms / 1000)
 
 
-def _refuse_taken_ports(settings: Settings, demo: bool) -> None:
+def _refuse_taken_port(settings: Settings) -> None:
     if _taken(settings.host, settings.port):
         sys.exit(f"Port {settings.port} is taken: stop what uses it, or run `PORT=8081 make run`.")
-    if demo:
-        from app.cli.demo import SIMULATOR_PORT
-
-        if _taken("127.0.0.1", SIMULATOR_PORT):
-            sys.exit(
-                f"Port {SIMULATOR_PORT}, where the demo's vendors are simulated, is taken: "
-                "stop what uses it (another `make demo`, or `make chatwoot`)."
-            )
 
 
 def _taken(host: str, port: int) -> bool:
@@ -139,19 +131,32 @@ def _fresh_metrics(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _demo_simulator() -> Child:
-    from app.cli.demo import FOLDER, SIMULATOR_PORT, SIMULATOR_TOKEN
+def _vendors_port() -> int:
+    """The simulator's usual port, or another one where something else answers on it: another demo, or
+    `make chatwoot`."""
+    from app.cli.demo import SIMULATOR_PORT
+
+    if not _taken("127.0.0.1", SIMULATOR_PORT):
+        return SIMULATOR_PORT
+    with socket.socket() as any_free:
+        any_free.bind(("127.0.0.1", 0))
+        found: int = any_free.getsockname()[1]
+        return found
+
+
+def _demo_simulator(port: int) -> Child:
+    from app.cli.demo import FOLDER, SIMULATOR_TOKEN
 
     return Child(
         "simulated vendors",
         [
-            sys.executable, "-m", "tests.vendors.demo", "--port", str(SIMULATOR_PORT),
+            sys.executable, "-m", "tests.vendors.demo", "--port", str(port),
             "--folder", str(FOLDER), "--token", SIMULATOR_TOKEN,
         ],
     )  # fmt: skip
 
 
-def _load_demo(settings: Settings) -> None:
+def _load_demo(settings: Settings, vendors_port: int) -> None:
     from app import create_app
     from app.cli.demo import load_workspace
     from app.db import db
@@ -160,7 +165,10 @@ def _load_demo(settings: Settings) -> None:
         console.print(
             "\n[bold]The demo[/]: a small studio's three client projects over ninety days"
         )
-        load_workspace(report=lambda line: console.print(line, soft_wrap=True))
+        load_workspace(
+            f"http://127.0.0.1:{vendors_port}",
+            report=lambda line: console.print(line, soft_wrap=True),
+        )
         db.close()
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg.errors
@@ -16,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from app import crypto
 from app.audit import service as audit
+from app.connectors.addresses import refuse_unsafe_url
 from app.connectors.errors import ConnectorError
 from app.db import Connection as Tx
 from app.db import Row, db, statements
@@ -25,7 +23,8 @@ from config.settings import Settings
 
 sql = statements("connectors")
 
-ACCOUNT_SETTING = {"chatwoot": "account_id", "linear": "workspace_id", "attio": "workspace_id"}
+# What an account is called by each vendor, and in the settings.
+ACCOUNT = {"chatwoot": "account", "linear": "workspace", "attio": "workspace"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Connection:
     options: dict[str, Any]
     enabled: bool
     health: str
+    from_settings: bool = False  # whoever runs the installation chose its address
 
 
 def settings() -> Settings:
@@ -71,12 +71,24 @@ def is_off(project_id: UUID, connector: str) -> bool:
 
 
 def find_by_id(project_id: UUID, connection_id: UUID) -> Connection | None:
-    """One connection, unless it is switched off. Raises SecretUnreadable."""
+    """One connection, switched on or off. Raises SecretUnreadable."""
     with db.connection() as connection:
         row = sql.find_connection_by_id(
             connection, project_id=project_id, connection_id=connection_id
         )
     return _open(row) if row else None
+
+
+def require_by_id(project_id: UUID, connection_id: UUID) -> Connection:
+    """The same. Raises 404 `connection_not_found`, 409 `connector_not_configured` when its token cannot
+    be read."""
+    try:
+        found = find_by_id(project_id, connection_id)
+    except crypto.SecretUnreadable as error:
+        raise ApiError(409, "connector_not_configured", f"{error}.") from None
+    if found is None:
+        raise _missing()
+    return found
 
 
 def _open(row: Row) -> Connection:
@@ -92,6 +104,7 @@ def _open(row: Row) -> Connection:
         options=row["options"],
         enabled=row["enabled"],
         health=row["health"],
+        from_settings=row["from_settings"],
     )
 
 
@@ -128,7 +141,7 @@ def _from_settings(project_id: UUID, connector: str) -> Row | None:
     found = settings()
     base_url = getattr(found, f"{connector}_base_url", None)
     api_token = getattr(found, f"{connector}_api_token", None)
-    account = getattr(found, f"{connector}_{ACCOUNT_SETTING.get(connector)}", None)
+    account = getattr(found, f"{connector}_{ACCOUNT.get(connector)}_id", None)
     if not (base_url and api_token and account):
         return None
     with db.transaction() as tx:
@@ -140,7 +153,7 @@ def _from_settings(project_id: UUID, connector: str) -> Row | None:
             external_account_id=account,
             api_token=api_token,
             display_name=f"{connector.capitalize()} (from settings)",
-            filters={},
+            filters=None,
             mapping=None,
             from_settings=True,
             created_by=None,
@@ -159,14 +172,20 @@ def store(
     mapping: dict[str, Any] | None = None,
     caller: Identity | None = None,
 ) -> Row:
-    """Make the project's connection, or give the same account a new token; its mapping stays when
-    none is given.
+    """Make the project's connection, or give the same account a new token; its filters and its mapping
+    stay when none are given. Other filters mean that everything is read again.
 
     Raises 400 `connection_url_refused`, 409 `<connector>_source_binding_error`.
     """
     refuse_unsafe_url(base_url, settings())
     try:
         with db.transaction() as tx:
+            before = sql.stored_filters(
+                tx,
+                project_id=project_id,
+                connector=connector,
+                external_account_id=external_account_id,
+            )
             row = _write(
                 tx,
                 project_id,
@@ -175,11 +194,13 @@ def store(
                 external_account_id=external_account_id,
                 api_token=api_token,
                 display_name=display_name,
-                filters=filters or {},
+                filters=filters,
                 mapping=mapping,
                 from_settings=False,
                 created_by=caller.user_id if caller else None,
             )
+            if before is not None and row["filters"] != before:
+                sql.forget_places(tx, project_id=project_id, connection_id=row["id"])
             audit.record(
                 tx,
                 "connector.connection.create",
@@ -198,7 +219,7 @@ def _write(
     project_id: UUID,
     *,
     api_token: str,
-    filters: dict[str, Any],
+    filters: dict[str, Any] | None,
     mapping: dict[str, Any] | None,
     **values: Any,
 ) -> Row:
@@ -209,15 +230,12 @@ def _write(
                 project_id=project_id,
                 credentials_enc=crypto.encrypt(api_token),
                 credential_hint=api_token[-4:],
-                filters=Jsonb(filters),
+                filters=None if filters is None else Jsonb(filters),
                 mapping=None if mapping is None else Jsonb(mapping),
                 **values,
             )
-    except psycopg.errors.UniqueViolation:
-        raise ConnectorError(
-            "binding_conflict",
-            f"{values['connector']}_account_external_id_already_bound_to_another_project",
-        ) from None
+    except psycopg.errors.UniqueViolation as violation:
+        raise _conflict(values["connector"], violation) from None
     # What was wrong with the old token is no longer known to be wrong.
     sql.reopen_errors(tx, project_id=project_id, connector=values["connector"])
     return row
@@ -259,12 +277,9 @@ def change(
                     credential_hint=api_token[-4:] if api_token else None,
                     enabled=enabled,
                 )
-        except psycopg.errors.UniqueViolation:
-            raise ApiError(
-                409,
-                "source_binding_error",
-                "Without filters an account belongs to one project, and another one has it.",
-            ) from None
+        except psycopg.errors.UniqueViolation as violation:
+            connector = sql.connector_of(tx, project_id=project_id, connection_id=connection_id)
+            raise binding_error(connector, _conflict(connector, violation)) from None
         if row is None:
             raise _missing()
         if row["connector"] != "loops" and (filters is not None or mapping is not None):
@@ -311,11 +326,27 @@ def _missing() -> ApiError:
     return ApiError(404, "connection_not_found", "There is no such connection in this project.")
 
 
+def _conflict(connector: str, violation: psycopg.errors.UniqueViolation) -> ConnectorError:
+    """Which rule a connection would break: a project reads one account of a vendor, and without filters
+    an account is read by one project."""
+    second = violation.diag.constraint_name == "connector_connections_one"
+    what = (
+        "project_already_has_binding" if second else "external_id_already_bound_to_another_project"
+    )
+    return ConnectorError("binding_conflict", f"{connector}_{ACCOUNT.get(connector, '')}_{what}")
+
+
 def binding_error(connector: str, error: ConnectorError) -> ApiError:
+    account, vendor = ACCOUNT.get(connector, "account"), connector.capitalize()
+    told = (
+        f"This project reads another {account} of {vendor}: switch that connection off, or remove it, first."
+        if error.message.endswith("project_already_has_binding")
+        else f"Another project reads this {account} of {vendor}: without filters it belongs to one."
+    )
     return ApiError(
         409,
         f"{connector}_source_binding_error",
-        "This account belongs to another project of the installation.",
+        told,
         {"connector": connector, "error_kind": error.kind, "reason": error.message},
     )
 
@@ -328,52 +359,3 @@ def list_public(project_id: UUID) -> list[Row]:
 
 def public(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.endswith(("_enc", "_hash"))}
-
-
-def refuse_unsafe_url(url: str, settings: Settings) -> None:
-    """Raise 400 `connection_url_refused` for an address that we must not call on somebody's word."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _refused("Give a full address, like https://chat.example.com.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise _refused("Leave logins, queries and fragments out of the address.")
-    addresses = _addresses(parts.hostname)
-    private = [address for address in addresses if not _public(address)]
-    if private and not all(_allowed(address, parts.hostname, settings) for address in private):
-        raise _refused(
-            "This address is in a private network. Allow it with CONNECTOR_PRIVATE_HOSTS if it is yours."
-        )
-    if parts.scheme == "http" and len(private) < len(addresses):
-        raise _refused("Use https: the token would travel in clear.")
-
-
-def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    try:
-        found = {item[4][0] for item in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        raise _refused(f"The host {host} is not known.") from None
-    return [ipaddress.ip_address(str(address).partition("%")[0]) for address in found]
-
-
-def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast
-
-
-def _allowed(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address, host: str, settings: Settings
-) -> bool:
-    if address.is_loopback and not settings.is_production:
-        return True
-    for entry in settings.connector_private_hosts:
-        if entry.lower() == host.lower():
-            return True
-        try:
-            if address in ipaddress.ip_network(entry, strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
-
-
-def _refused(message: str) -> ApiError:
-    return ApiError(400, "connection_url_refused", message)

@@ -8,8 +8,9 @@ skip: the place is kept, and the next run goes on from it.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from app import metrics
 from app.connectors import failures
 from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
-from app.connectors.failures import Rejected
+from app.connectors.failures import Judged
 from app.db import Connection as Tx
 from app.db import Unavailable, db, statements
 from app.scheduler.context import RunContext, RunStopped
@@ -49,7 +50,7 @@ class Page:
     write: Callable[[Tx], dict[str, int]]
     place: Place
     records: int
-    rejected: tuple[Rejected, ...] = ()
+    judged: Judged = field(default_factory=Judged)
     swept: bool = False  # this page completed a reading of everything there is
 
 
@@ -205,7 +206,7 @@ def commit_page(
 ) -> dict[str, int]:
     """A page's rows, its rejected records and the stream's place, in one transaction."""
     with db.transaction() as tx:
-        counts = write_rows(tx, connection, stream, page.write, page.rejected, settings)
+        counts = write_rows(tx, connection, stream, page.write, page.judged, settings)
         sql.save_place(
             tx,
             project_id=connection.project_id,
@@ -226,12 +227,14 @@ def write_rows(
     connection: Connection,
     stream: str,
     write: Callable[[Tx], dict[str, int]],
-    rejected: Iterable[Rejected],
+    judged: Judged,
     settings: Settings,
 ) -> dict[str, int]:
-    """Rows that were read, and into quarantine what could not be understood among them."""
+    """Rows that were read, and into quarantine what could not be understood among them; what was there
+    and is understood now comes out."""
     counts = write(tx)
-    for record in rejected:
+    failures.settle(tx, connection.project_id, connection.connector, judged.understood)
+    for record in judged.rejected:
         failures.quarantine(
             tx, connection.project_id, connection.connector, stream, record, settings
         )
@@ -250,8 +253,9 @@ def _load_place(connection: Connection, stream: str) -> Place:
 
 def _count(connector: str, stream: str, page: Page, counts: dict[str, int]) -> None:
     metrics.CONNECTOR_RECORDS.labels(connector, stream, "read").inc(page.records)
-    if page.rejected:
-        metrics.CONNECTOR_RECORDS.labels(connector, stream, "rejected").inc(len(page.rejected))
+    if page.judged.rejected:
+        rejected = metrics.CONNECTOR_RECORDS.labels(connector, stream, "rejected")
+        rejected.inc(len(page.judged.rejected))
 
 
 class SyncLock:
@@ -275,5 +279,9 @@ class SyncLock:
 
     def __exit__(self, *_: object) -> None:
         if self._session is not None:
+            # Asked for, since a server notices the end of a session a moment after it: who comes next
+            # would be told that this sync is still at work. A session that is gone holds nothing.
+            with contextlib.suppress(psycopg.Error):
+                self._session.execute("SELECT pg_advisory_unlock_all()")
             self._session.close()
             self._session = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -22,11 +22,20 @@ FEW_ATTEMPTS = {"db_error": 3, "lease_expired": 3, "internal": 3}
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that could not be understood; the run goes on without it."""
+    """A record that could not be understood; the run goes on without it. `payload` is the record, or the
+    beginning of a large one."""
 
     source_ref: str
     reason: str
-    payload: dict[str, Any]
+    payload: Any
+
+
+@dataclass
+class Judged:
+    """Records that were read: those that could not be understood, and the names of all others."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
 
 
 def register(
@@ -84,6 +93,12 @@ def quarantine(
         delay=None,
         settings=settings,
     )
+
+
+def settle(tx: Connection, project_id: UUID, connector: str, understood: list[str]) -> None:
+    """Records that could be understood this time are nobody's task any more."""
+    if understood:
+        sql.settle_records(tx, project_id=project_id, connector=connector, refs=understood)
 
 
 def _write(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,13 +18,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from app import metrics
+from app.connectors.addresses import may_be_called
 from app.connectors.breaker import Breaker
 from app.connectors.errors import TRANSIENT, ConnectorError
+from app.connectors.records import read_json
 from config.settings import Settings
 
 USER_AGENT = "Lightpost/1.0 (+connector)"
@@ -86,12 +90,51 @@ class Answer:
     body: bytes
 
 
+class _Refused(Exception):
+    """A name led to an address that may not be called."""
+
+
+class _Guarded(HTTPAdapter):
+    """Looks at each new connection's other end before anything is sent to it."""
+
+    def __init__(self, may_call: Callable[[str, str], bool], **options: Any) -> None:
+        self._may_call = may_call
+        super().__init__(**options)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        may_call = self._may_call
+
+        def checked(connection: Any, new: socket.socket) -> socket.socket:
+            if may_call(str(new.getpeername()[0]), connection.host):
+                return new
+            new.close()
+            raise _Refused
+
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return checked(self, super()._new_conn())
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return checked(self, super()._new_conn())
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
 class HttpClient:
     """Asks one vendor connection for JSON. Whatever is sent may be sent again: questions, and records
     that a repeated PUT leaves as they are.
 
     `judge` hears every answer first: it may note its headers, and raise what a vendor's own way of
-    refusing means.
+    refusing means. A `guarded` one, whose address somebody gave, sends nothing into a private network
+    that is not allowed, wherever the name leads.
     """
 
     def __init__(
@@ -104,6 +147,7 @@ class HttpClient:
         check: Callable[[], None] = lambda: None,
         judge: Callable[[Answer], None] = lambda answer: None,
         pace: Pace | None = None,
+        guarded: bool = False,
     ) -> None:
         self.connector = connector
         self.base_url = base_url.rstrip("/")
@@ -121,7 +165,8 @@ class HttpClient:
         )
         # Keeps a proxy of the environment from seeing vendor tokens.
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=16)
+        pool: dict[str, Any] = {"pool_connections": 2, "pool_maxsize": 16}
+        adapter = _Guarded(self._may_call, **pool) if guarded else HTTPAdapter(**pool)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -204,6 +249,11 @@ class HttpClient:
                 status = f"{response.status_code // 100}xx"
                 body = self._body(response, started + self.settings.connector_total_timeout_seconds)
                 return self._understand(response, body)
+        except _Refused:
+            raise ConnectorError(
+                "config_missing",
+                f"{self.host} leads into a private network; CONNECTOR_PRIVATE_HOSTS allows one",
+            ) from None
         except requests.Timeout:
             raise ConnectorError("timeout", f"{self.host} did not answer in time") from None
         except (requests.RequestException, OSError) as error:
@@ -213,6 +263,9 @@ class HttpClient:
         finally:
             metrics.CONNECTOR_REQUESTS.labels(self.connector, status).inc()
             metrics.CONNECTOR_SECONDS.labels(self.connector).observe(time.monotonic() - started)
+
+    def _may_call(self, address: str, host: str) -> bool:
+        return may_be_called(address, host, self.settings)
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         """The whole body, within the deadline and the size that settings allow."""
@@ -247,8 +300,8 @@ class HttpClient:
         self.judge(Answer(status, response.headers, body))
         if 200 <= status < 300:
             try:
-                return orjson.loads(body)
-            except orjson.JSONDecodeError:
+                return read_json(body)
+            except ValueError:
                 raise self._error(
                     response, body, "invalid_response", "sent something that is not JSON"
                 ) from None

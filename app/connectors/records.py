@@ -4,6 +4,8 @@ ValueError."""
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -12,32 +14,88 @@ from typing import Any
 
 import orjson
 
-from app.connectors.failures import Rejected
+from app.connectors.failures import Judged, Rejected
 
 Json = dict[str, Any]
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 # One sign may stand for 18 letters (ﷺ), each of two bytes.
+MOST_KEPT = 8_000  # bytes of a record in quarantine,
+NAMES = ("id", "conversation_id")  # beside which these are kept of a larger one
 FINDABLE_BYTES = 250_000
 SURELY_FINDABLE = FINDABLE_BYTES // 36
 OLDEST_SECONDS = 86_400 * 365  # 0, empty and the first year of the epoch are no times
 
 
+def read_json(body: bytes) -> Any:
+    """The JSON of a vendor, in texts as Postgres can hold them. Raises ValueError for what is none.
+
+    JavaScript cuts a text in the middle of a sign and writes the half that is left, which strict readers
+    refuse with the whole page that it stands on.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            found = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        return _cleaned(found)
+    return _cleaned(found) if rb"\u0000" in body else found
+
+
+def _finite(digits: str) -> float | None:
+    found = float(digits)
+    return found if math.isfinite(found) else None
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _cleaned(found: Any) -> Any:
+    if isinstance(found, str):
+        return clean(found)
+    if isinstance(found, list):
+        return [_cleaned(item) for item in found]
+    if isinstance(found, dict):
+        return {clean(name): _cleaned(value) for name, value in found.items()}
+    return found
+
+
 def collect(
-    records: Iterable[Any], what: str, understand: Callable[[Json], None], rejected: list[Rejected]
+    records: Iterable[Any], what: str, understand: Callable[[Json], None], judged: Judged
 ) -> None:
     """Hand each record to `understand`; one that it cannot read goes into quarantine."""
     for record in records:
+        reference = f"{what}:{record.get('id') if isinstance(record, dict) else None}"[:500]
         try:
             if not isinstance(record, dict):
                 raise ValueError(f"{what} is not an object")
             understand(record)
+            judged.understood.append(reference)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            reference = record.get("id") if isinstance(record, dict) else None
-            excerpt = clean(str(record)[:500])
-            rejected.append(
-                Rejected(f"{what}:{reference}", f"{what}: {error}"[:500], {"excerpt": excerpt})
-            )
+            reason = f"{what}: {error}"[:500]
+            judged.rejected.append(Rejected(reference, reason, _kept(record)))
+
+
+def _kept(record: Any) -> Any:
+    """A record as a person needs it to see what is wrong; of a large one the beginning."""
+    text = json.dumps(record, ensure_ascii=False, default=str).encode()
+    if len(text) <= MOST_KEPT:
+        return _storable(record)
+    named = {name: record.get(name) for name in NAMES} if isinstance(record, dict) else {}
+    return {**_storable(named), "beginning": text[:MOST_KEPT].decode(errors="ignore")}
+
+
+def _storable(found: Any) -> Any:
+    """The same, with numbers as texts where no reader of ours takes them."""
+    if isinstance(found, list):
+        return [_storable(item) for item in found]
+    if isinstance(found, dict):
+        return {name: _storable(value) for name, value in found.items()}
+    large = isinstance(found, int | float) and abs(found) >= 2**53
+    return str(found) if large else found
 
 
 def clean(text: Any) -> str | None:
@@ -93,6 +151,26 @@ def number(value: Any) -> int:
     if not 0 <= found < 2**63:
         raise ValueError("id is out of range")
     return found
+
+
+def whole(value: Any) -> int | None:
+    """A number without a fraction, as a column of integers holds it; None for what is no number. Raises
+    ValueError for one that no column holds."""
+    found = real(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if found is not None and abs(found) >= 2**31:
+        raise ValueError("number is out of range")
+    return None if found is None else int(found)
+
+
+def real(value: Any, most: float = 1e15) -> float | None:
+    """A number. Raises ValueError for what is none, and for one beyond `most`."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{str(value)[:50]!r} is not a number")
+    if not abs(value) < most:  # nor NaN
+        raise ValueError("number is out of range")
+    return float(value)
 
 
 def number_or_none(value: Any) -> int | None:

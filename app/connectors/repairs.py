@@ -8,12 +8,13 @@ from psycopg.types.json import Jsonb
 
 from app.audit import service as audit
 from app.connectors.sweeps import CONFIRMED
-from app.db import Row, db, statements
+from app.db import Connection, Row, db, statements
 from app.scheduler import queue
 from app.scheduler.service import add_run
 from app.web.errors import ApiError, not_found
 
 sql = statements("connectors")
+chatwoot_sql = statements("chatwoot")
 
 
 def retry_dead_letter(project_id: UUID, error_id: int) -> tuple[Row, str]:
@@ -33,6 +34,8 @@ def retry_dead_letter(project_id: UUID, error_id: int) -> tuple[Row, str]:
                 else "error_not_dead",
                 f"This error is {row['status']}: only dead letters are retried by hand.",
             )
+        if row["error_kind"] == "record_invalid":
+            _read_again(tx, project_id, row)
         revived: Row = sql.revive_error(tx, project_id=project_id, error_id=error_id)
         confirmed = {CONFIRMED: True} if row["error_kind"] == "sweep_guard" else {}
         sql.clear_attention(
@@ -49,3 +52,13 @@ def retry_dead_letter(project_id: UUID, error_id: int) -> tuple[Row, str]:
         )
     queue.wake()
     return revived, str(run.id)
+
+
+def _read_again(tx: Connection, project_id: UUID, row: Row) -> None:
+    """Have the next sync meet a record that lies in quarantine: it reads all of its stream, and of a
+    message all of its conversation."""
+    sql.forget_place(tx, project_id=project_id, connector=row["connector"], stream=row["stream"])
+    record = row["record"]
+    number = record.get("conversation_id") if isinstance(record, dict) else None
+    if row["connector"] == "chatwoot" and isinstance(number, int):
+        chatwoot_sql.forget_reading(tx, project_id=project_id, number=number)

@@ -9,11 +9,10 @@ from uuid import UUID
 from flask import current_app
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from app.connectors import connections, service, state
+from app.connectors import addresses, connections, service, state
 from app.connectors.vendors import VENDORS
 from app.db import statements
 from app.web.access import identity
-from app.web.errors import ApiError
 from app.web.inputs import Input, Text
 from app.web.routing import Api
 
@@ -45,7 +44,7 @@ class NewConnection(Input):
     external_account_id = Text(required=True, validate=validate.Length(1, 64))
     api_token = Text(required=True, validate=validate.Length(4, 500))
     display_name = Text(load_default="", validate=validate.Length(max=200))
-    filters = fields.Nested(Filters, load_default=dict)
+    filters = fields.Nested(Filters, load_default=None, allow_none=True)
     mapping = fields.Dict(keys=fields.String(), load_default=None, allow_none=True)
     verify = fields.Boolean(load_default=True)
 
@@ -71,8 +70,10 @@ class Changes(Input):
 
 @api.get("/connectors/state", permission="project.read")
 def connector_state(project_id: UUID) -> dict[str, Any]:
-    """Which connector is behind, since when, why, and what happens next."""
-    return {"connectors": state.connector_states(project_id, connections.settings())}
+    """Which connector of which project is behind, since when, why, and what happens next: `summary` in a
+    sentence, `connectors` of the active project, and in `elsewhere` those that are behind in other
+    projects of the caller's."""
+    return state.overview(identity(), project_id, connections.settings())
 
 
 @api.get("/connectors/connections", permission="connectors.manage")
@@ -92,8 +93,8 @@ def list_connections(project_id: UUID) -> dict[str, Any]:
 def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     """Connect the project to an account; for a known account, give it a new token."""
     verify = body.pop("verify")
-    connections.refuse_unsafe_url(body["base_url"], current_app.config["SETTINGS"])
-    service.check_mapping(body["connector"], body["mapping"] or {}, body["filters"])
+    addresses.refuse_unsafe_url(body["base_url"], current_app.config["SETTINGS"])
+    service.check_mapping(body["connector"], body["mapping"] or {}, body["filters"] or {})
     if verify:
         service.verify(connections.draft(project_id, **body))
     return {"connection": connections.store(project_id, caller=identity(), **body)}
@@ -103,7 +104,7 @@ def create_connection(project_id: UUID, body: dict[str, Any]) -> dict[str, Any]:
     "/connectors/connections/<connection_id>/update",
     permission="connectors.manage",
     body=Changes,
-    errors=("connection_not_found", "source_binding_error"),
+    errors=("connection_not_found", "chatwoot_source_binding_error"),
 )
 def update_connection(
     project_id: UUID, connection_id: UUID, body: dict[str, Any]
@@ -126,7 +127,7 @@ def disable_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
 @api.post(
     "/connectors/connections/<connection_id>/enable",
     permission="connectors.manage",
-    errors=("connection_not_found", "source_binding_error"),
+    errors=("connection_not_found", "chatwoot_source_binding_error"),
 )
 def enable_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
     """Switch a connection on again; it goes on where it was."""
@@ -149,8 +150,5 @@ def remove_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
     errors=("connection_not_found", "upstream_auth_failed", "upstream_unavailable"),
 )
 def test_connection(project_id: UUID, connection_id: UUID) -> dict[str, Any]:
-    """Ask the vendor whether the connection works."""
-    opened = connections.find_by_id(project_id, connection_id)
-    if opened is None:
-        raise ApiError(404, "connection_not_found", "There is no such connection.")
-    return {"verified": service.verify(opened)}
+    """Ask the vendor whether the connection works; also one that is switched off."""
+    return {"verified": service.verify(connections.require_by_id(project_id, connection_id))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from app.connectors.breaker import Breaker
 from app.connectors.connections import Connection
 from app.connectors.engine import Outcome, SyncLock
 from app.connectors.errors import ConnectorError
+from app.connectors.loops import client as loops
 from app.connectors.vendors import VENDORS
 from app.connectors.webhooks.health import may_skip
 from app.connectors.words import REASONS
@@ -25,6 +27,8 @@ from app.web.errors import ApiError, invalid
 
 log = structlog.get_logger(__name__)
 sql = statements("connectors")
+
+RETRIED_AT_ONCE = 20  # errors, when nobody says how many
 
 
 def require_connection(project_id: UUID, connector: str) -> Connection:
@@ -111,36 +115,44 @@ def run_sync_cycle(context: RunContext) -> JobResult:
 
 
 def run_error_retry(context: RunContext) -> JobResult:
-    """Sync once more each connector that has an error whose time has come."""
+    """Sync once more each connector that has errors whose time has come: one sync serves all of them."""
     with db.connection() as connection:
-        due: list[Row] = sql.due_errors(connection, project_id=context.project_id)
-    retried = []
-    changed = False
-    for row in due:
-        if row["connector"] not in VENDORS:
-            continue
-        result = sync(context, row["connector"])
-        changed = changed or result.changed
-        retried.append(
-            {
-                "connector": row["connector"],
-                "status": "failed" if result.status == "failed" else "resolved",
-                **({"error": result.error} if result.error else {}),
-            }
+        due: list[Row] = sql.due_errors(
+            connection,
+            project_id=context.project_id,
+            most=context.payload.get("limit", RETRIED_AT_ONCE),
         )
+    results = {
+        connector: sync(context, connector)
+        for connector in dict.fromkeys(row["connector"] for row in due)
+        if connector in VENDORS
+    }
+    retried = [
+        {**row, **_how_it_went(results[row["connector"]])}
+        for row in due
+        if row["connector"] in results
+    ]
     failed = sum(item["status"] == "failed" for item in retried)
     return JobResult(
         # A vendor that is still away is no fault of this job: its own row keeps the pace.
         status="partial" if failed else "completed",
         processed_count=len(retried),
         result={
-            "due": sum(row["due"] for row in due),
+            "due": len(due),
             "succeeded": len(retried) - failed,
             "failed": failed,
             "retried": retried,
         },
-        changed=changed,
+        changed=any(result.changed for result in results.values()),
     )
+
+
+def _how_it_went(result: JobResult) -> dict[str, Any]:
+    failed = result.status == "failed"
+    return {
+        "status": "failed" if failed else "resolved",
+        **({"error": result.error} if result.error else {}),
+    }
 
 
 def _kept_current(context: RunContext) -> list[str]:
@@ -254,6 +266,7 @@ def _end(
                 project_id=context.project_id,
                 connector=connector,
                 streams=outcome.sound,
+                finished=[name for name in outcome.sound if name not in outcome.unfinished],
                 whole="" not in outcome.failed,
             )
             health, reason = _health(outcome)
@@ -326,13 +339,22 @@ def refusal(connector: str, error: ConnectorError) -> ApiError:
     status, code = _REFUSALS.get(error.kind, (502, "upstream_error"))
     known = REASONS.get(error.kind)
     told = f"{known[0].upper()}{known[1:]}: {error.message}." if known else f"{error.message}."
-    return ApiError(status, code, told, {"connector": connector, "error_kind": error.kind})
+    details: dict[str, Any] = {"connector": connector, "error_kind": error.kind}
+    if error.retry_after is not None:
+        details["retry_after"] = math.ceil(error.retry_after)
+    return ApiError(status, code, told, details)
 
 
 def check_mapping(connector: str, mapping: dict[str, Any], filters: dict[str, Any]) -> None:
-    """Raise 400 `validation_error` for a mapping that no sync could use."""
+    """Raise 400 `validation_error` for a mapping that no sync could use, or filters of another vendor: they
+    would narrow nothing, and let several projects read the whole account."""
+    vendor = VENDORS[connector]
+    foreign = sorted(set(filters) - vendor.filters)
+    if foreign:
+        known = ", ".join(sorted(vendor.filters))
+        raise invalid(f"{connector.capitalize()} is narrowed by {known}.", f"filters.{foreign[0]}")
     try:
-        VENDORS[connector].check_mapping(mapping, filters)
+        vendor.check_mapping(mapping, filters)
     except ConnectorError as error:
         raise invalid(f"{error.message}.", "mapping") from None
 
@@ -342,8 +364,13 @@ def verify(connection: Connection) -> dict[str, Any]:
 
     Raises 502 `upstream_auth_failed`, 502 `upstream_error`, 503 `upstream_unavailable`.
     """
+    settings = connections.settings()
     try:
-        found = VENDORS[connection.connector].verify(connection, connections.settings())
+        found = (
+            {"account": loops.team_name(settings)}  # its key is the installation's
+            if connection.connector == "loops"
+            else VENDORS[connection.connector].verify(connection, settings)
+        )
     except ConnectorError as error:
         raise refusal(connection.connector, error) from None
     with db.connection() as c:

@@ -7,19 +7,59 @@ from typing import Any
 from uuid import UUID
 
 from app.connectors import words
+from app.connectors.errors import SOFT
 from app.connectors.webhooks.health import health, next_poll
 from app.db import Row, db, statements
+from app.web.access import Identity
 from config.settings import Settings
 
 sql = statements("connectors")
+projects_sql = statements("projects")
 
 COPIED = (
     "connector", "mode", "status", "cursor_ts", "cursor_id", "page_cursor", "last_success_at",
     "last_attempt_at", "retry_count", "last_error", "last_error_kind", "meta", "updated_at", "lag_seconds",
     "open_errors", "dead_letters", "quarantined", "failing_since",
 )  # fmt: skip
-# Older data than this is behind, whatever the reason; webhooks may stretch the polls to nearly as long.
+# Seconds: older data is behind, whatever the reason; webhooks may stretch the polls to nearly as long.
 LONGEST_LAG = 5400.0
+
+
+def overview(caller: Identity, project_id: UUID, settings: Settings) -> dict[str, Any]:
+    """The active project's connectors, those that are behind in others, and all of it in a sentence."""
+    with db.connection() as connection:
+        rows: list[Row] = sql.behind_elsewhere(
+            connection,
+            user_id=caller.user_id,
+            role=caller.role,
+            project_id=project_id,
+            soft=sorted(SOFT),
+            longest_lag=LONGEST_LAG,
+        )
+        name = projects_sql.name_of(connection, project_id=project_id)
+    states = connector_states(project_id, settings)
+    now = datetime.now(UTC)
+    elsewhere = [_elsewhere(row, now) for row in rows]
+    return {
+        "project": {"id": project_id, "name": name},
+        "summary": words.summary(name, states, elsewhere, now),
+        "connectors": states,
+        "elsewhere": elsewhere,
+    }
+
+
+def _elsewhere(row: Row, now: datetime) -> dict[str, Any]:
+    told = {
+        **row,
+        "behind": True,
+        "connection": {"enabled": True, "health": row["connection_health"]},
+    }
+    since = words.since(told)
+    return {
+        **{name: row[name] for name in ("project_id", "project_name", "connector", "status")},
+        "since": since,
+        "message": f"{row['project_name']}: {words.sentence(told, now)}",
+    }
 
 
 def connector_states(project_id: UUID, settings: Settings) -> list[dict[str, Any]]:
@@ -36,6 +76,7 @@ def _state(row: Row, settings: Settings) -> dict[str, Any]:
         found["last_error_kind"], found["last_error"] = "lease_expired", None
     found["next_run_at"] = next_poll(row, settings) if connected else None
     found["webhook_health"] = health(row, settings) if connected else None
+    found["connected_at"] = row["connected_at"]
     found["connection"] = _connection(row)
     found["breaker"] = _breaker(row) if connected else None
     found["behind"] = connected and _is_behind(row)
@@ -68,6 +109,14 @@ def _breaker(row: Row) -> dict[str, Any]:
 def _is_behind(row: Row) -> bool:
     return (
         row["status"] == "failed"
+        # One that failed and is being tried again is not well yet.
+        or (row["status"] == "running" and row["last_error_kind"] not in (None, *SOFT))
         or row["connection_health"] == "needs_attention"
-        or (row["lag_seconds"] is not None and row["lag_seconds"] > LONGEST_LAG)
+        or _age(row) > LONGEST_LAG
     )
+
+
+def _age(row: Row) -> float:
+    """Seconds since it was read, or since it was connected when it never was."""
+    read_at: datetime = row["last_success_at"] or row["connected_at"]
+    return (datetime.now(UTC) - read_at).total_seconds()

@@ -12,12 +12,14 @@ from app.audit import service as audit
 from app.connectors import repairs
 from app.connectors.service import require_connection
 from app.connectors.vendors import VENDORS
+from app.contacts.service import READ_PRIVATE
 from app.db import db, statements
 from app.scheduler import by_hand
 from app.scheduler.service import run_and_wait
 from app.web import cursors
+from app.web.access import identity
 from app.web.errors import ApiError
-from app.web.inputs import ClampedInt, Input, Moment, Word
+from app.web.inputs import ClampedInt, Input, Moment, Word, path_number
 from app.web.routing import Api
 
 api = Api("connector_syncs")
@@ -157,11 +159,7 @@ def retry_errors(project_id: UUID, body: dict[str, Any]) -> tuple[dict[str, Any]
 )
 def retry_dead_letter(project_id: UUID, number: str) -> tuple[dict[str, Any], int]:
     """Give an error that waits for a person another chance, at once."""
-    try:
-        error_id = cursors.bigint(number)
-    except ValueError:
-        raise ApiError(400, "invalid_id", "The id in the path is not a number.") from None
-    error, run_id = repairs.retry_dead_letter(project_id, error_id)
+    error, run_id = repairs.retry_dead_letter(project_id, path_number(number))
     return {"error": error, "job_run_id": run_id}, 202
 
 
@@ -197,6 +195,7 @@ def _errors(
         rows = sql.list_errors(
             connection,
             project_id=project_id,
+            whole=identity().may(READ_PRIVATE),
             status=status.lower() if status else None,
             connector=connector.lower() if connector else None,
             error_kind=kind,

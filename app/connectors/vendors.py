@@ -28,9 +28,9 @@ class Vendor:
     `open` makes a reader; its third argument is the breaker that calls go through, its last raises when
     the run must stop. `census` lists what there is, through such a reader. `verify` asks the vendor who
     the token is. `check_mapping` raises ConnectorError for a connection's mapping (beside its filters)
-    that cannot be used. `shown` are the counts that a sync's
-    result always has, `processed` those that add up to the run's processed_count, `changes` those that
-    mean that what builds on the data must run.
+    that cannot be used. `filters` are what a connection may be narrowed to. `shown` are the counts that a
+    sync's result always has, `processed` those that add up to the run's processed_count, `changes` those
+    that mean that what builds on the data must run.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Vendor:
     census: Callable[[Any, Patience], Census]
     verify: Callable[[Connection, Settings], dict[str, Any]]
     check_mapping: Callable[[dict[str, Any], dict[str, Any]], Any]
+    filters: frozenset[str]
     shown: tuple[str, ...]
     processed: tuple[str, ...]
     changes: tuple[str, ...]
@@ -67,6 +68,7 @@ VENDORS: dict[str, Vendor] = {
             census=chatwoot_census.census,
             verify=chatwoot.verify,
             check_mapping=_no_mapping,
+            filters=frozenset({"inbox_ids"}),
             shown=(
                 "processed_conversations",
                 "processed_messages",
@@ -76,6 +78,7 @@ VENDORS: dict[str, Vendor] = {
                 "touched_inboxes",
                 "touched_attachments",
                 "deleted_conversations",
+                "deleted_contacts",
                 "inserted_chunks",
                 "reembedded_chunks",
             ),
@@ -85,6 +88,7 @@ VENDORS: dict[str, Vendor] = {
                 "touched_conversations",
                 "touched_contacts",
                 "deleted_conversations",
+                "deleted_contacts",
                 "inserted_chunks",
                 "reembedded_chunks",
             ),
@@ -97,6 +101,7 @@ VENDORS: dict[str, Vendor] = {
             census=linear_census.census,
             verify=linear.verify,
             check_mapping=_no_mapping,
+            filters=frozenset({"team_ids", "project_ids"}),
             shown=(
                 "processed_issues",
                 "touched_projects",
@@ -128,6 +133,7 @@ VENDORS: dict[str, Vendor] = {
             census=attio_census.census,
             verify=attio.verify,
             check_mapping=Configured.of,
+            filters=frozenset({"objects", "lists"}),
             shown=(
                 "touched_accounts",
                 "touched_opportunities",

@@ -4,6 +4,7 @@ itself, and what somebody has to do. Pure functions."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 State = dict[str, Any]
@@ -27,6 +28,7 @@ REASONS = {
 }
 # Their own words only say the same again.
 TOLD_WHOLE = frozenset({"auth_failed", "network", "timeout", "circuit_open", "rate_limited"})
+OVERDUE = 300.0  # seconds: a sync that is due begins within a tick of the worker
 TO_DO = {
     "auth_failed": "Give the connection a new token",
     "forbidden": "Give the token the right to read, or the connection another token",
@@ -41,9 +43,49 @@ TO_DO = {
 def message(state: State, now: datetime | None = None) -> str:
     """The whole state in a few sentences."""
     now = now or datetime.now(UTC)
-    name = str(state["connector"]).capitalize()
-    said = [f"{name} {how_it_is(state, now)}.", what_next(state, now), *_asides(state)]
-    return " ".join(sentence for sentence in said if sentence)
+    said = [sentence(state, now), what_next(state, now), *_asides(state)]
+    return " ".join(part for part in said if part)
+
+
+def sentence(state: State, now: datetime) -> str:
+    return f"{_name(state)} {how_it_is(state, now)}."
+
+
+def summary(project: str, states: list[State], elsewhere: list[State], now: datetime) -> str:
+    """All connectors of a project in a sentence, and another one about other projects."""
+    connected = [state for state in states if state["connection"] is not None]
+    behind = [state for state in connected if state["behind"]]
+    if not connected:
+        said = f"Nothing is connected to {project} yet."
+    elif not behind:
+        said = f"No connector of {project} is behind."
+    else:
+        named = ", ".join(f"{_name(state)} {_since_when(state, now)}" for state in behind)
+        said = f"{len(behind)} of {len(connected)} connectors of {project} {_are(behind)} behind: {named}."
+    if not elsewhere:
+        return said
+    others = [
+        f"{project[0]['project_name']} ({', '.join(map(_name, project))})"
+        for project in (list(group) for _, group in groupby(elsewhere, key=_project))
+    ]
+    return f"{said} Behind elsewhere: {', '.join(others)}."
+
+
+def _project(state: State) -> Any:
+    return state["project_id"]
+
+
+def _name(state: State) -> str:
+    return str(state["connector"]).capitalize()
+
+
+def _are(some: list[State]) -> str:
+    return "is" if len(some) == 1 else "are"
+
+
+def _since_when(state: State, now: datetime) -> str:
+    moment = since(state)
+    return f"since {_clock(moment, now)}" if moment else "for some time"
 
 
 def how_it_is(state: State, now: datetime) -> str:
@@ -54,17 +96,25 @@ def how_it_is(state: State, now: datetime) -> str:
     if not connection["enabled"]:
         return "is switched off"
     if connection["health"] == "needs_attention":
-        return f"has stood still for {_duration(_since(state), now)}: {reason(state)}"
+        return f"has stood still for {_duration(since(state), now)}: {reason(state)}"
+    if status == "running" and state["behind"] and state["failing_since"]:
+        return (
+            f"has been behind for {_duration(since(state), now)}: {reason(state)}; "
+            "it is being read again now"
+        )
     if status == "idle":
-        return "is connected and has not been read yet"
+        waited = f" for {_duration(since(state), now)}" if state["behind"] else ""
+        return f"is connected and has not been read yet{waited}"
     if status == "running":
         return f"is being read, for {_duration(state['last_attempt_at'], now)}"
     if status == "failed":
-        return f"has been behind for {_duration(_since(state), now)}: {reason(state)}"
+        return f"has been behind for {_duration(since(state), now)}: {reason(state)}"
+    if state["behind"]:
+        return f"has not been read for {_duration(since(state), now)}"
     if state["last_error_kind"] is not None and not state["meta"].get("unfinished"):
-        return (
-            f"is up to date, read {_when(state['last_success_at'], now)}, but {state['last_error']}"
-        )
+        # What to do about it follows.
+        but = str(state["last_error"]).partition(". ")[0]
+        return f"is up to date, read {_when(state['last_success_at'], now)}, but {but}"
     if status == "partial":
         return f"is being read in parts, the last {_when(state['last_success_at'], now)}"
     if state["webhook_health"]["polling"] == "stretched":
@@ -101,6 +151,11 @@ def what_next(state: State, now: datetime) -> str:
         )
     if status == "running":
         return ""
+    if _overdue(state["next_run_at"], now):
+        return (
+            f"Its sync was due {_when(state['next_run_at'], now)} and nobody made it: "
+            "is the worker (`python -m jobs`) running?"
+        )
     coming = f"{_coming(state['next_run_at'], now)}"
     if status == "failed" and kind in TO_DO:
         return f"{TO_DO[kind]}. It is tried again {coming} all the same."
@@ -125,9 +180,18 @@ def _asides(state: State) -> list[str]:
     return found
 
 
-def _since(state: State) -> datetime | None:
-    found: datetime | None = state["failing_since"] or state["last_attempt_at"]
-    return found
+def since(state: State) -> datetime | None:
+    """Since when a connector is behind: its first failure, or the last time that it was well."""
+    failing = state["status"] in ("failed", "running")
+    well = state["last_success_at"] or state["connected_at"]
+    found: datetime | None = state["failing_since"] or (
+        state["last_attempt_at"] if failing else well
+    )
+    return found or state["last_attempt_at"]
+
+
+def _overdue(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and (now - moment).total_seconds() > OVERDUE
 
 
 def _when(moment: datetime | None, now: datetime) -> str:

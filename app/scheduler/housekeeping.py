@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 RUNS_KEPT_DAYS = 90
 WEBHOOK_BODIES_KEPT_DAYS = 7
 WEBHOOKS_KEPT_DAYS = 30
+EVENTS_KEPT_DAYS = 365  # what happened upstream
+RESOLVED_ERRORS_KEPT_DAYS = 90
 RECONCILIATIONS_KEPT_DAYS = 400  # charts go back a year
 EVERY_SECONDS = 3600
 
@@ -25,6 +27,7 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
     statement: a worker that dies between two has done the first.
     """
     scheduler, webhooks = statements("scheduler"), statements("webhooks")
+    connectors = statements("connectors")
     with db.connection() as connection:
         if scheduler.take_housekeeping(connection, seconds=EVERY_SECONDS) is None:
             return None
@@ -38,6 +41,8 @@ def purge_when_due(settings: Settings) -> dict[str, int] | None:
             "job_runs": scheduler.purge_runs(connection, days=RUNS_KEPT_DAYS),
             "webhook_bodies": webhooks.purge_bodies(connection, days=WEBHOOK_BODIES_KEPT_DAYS),
             "webhook_deliveries": webhooks.purge_deliveries(connection, days=WEBHOOKS_KEPT_DAYS),
+            "connector_events": connectors.purge_events(connection, days=EVENTS_KEPT_DAYS),
+            "connector_errors": connectors.purge_errors(connection, days=RESOLVED_ERRORS_KEPT_DAYS),
             "reconciliations": statements("reconciliation").purge(
                 connection, days=RECONCILIATIONS_KEPT_DAYS
             ),

@@ -17,6 +17,7 @@ import orjson
 from flask import request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from app.web import cursors
 from app.web.errors import ApiError, invalid
 
 
@@ -213,3 +214,11 @@ def parse_uuid(text: str) -> UUID:
     except ValueError:
         pass
     raise ApiError(400, "invalid_uuid", "The id in the path is not a UUID.")
+
+
+def path_number(text: str) -> int:
+    """A path's id where ids are numbers. Raises 400 `invalid_id`."""
+    try:
+        return cursors.bigint(text)
+    except ValueError:
+        raise ApiError(400, "invalid_id", "The id in the path is not a number.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.cli.demo import load_workspace
+from app.cli.run import _vendors_port
 from app.db.embedded import DATABASE, EmbeddedPostgres
 from config.settings import Settings
 from tests.conftest import OWNER_LOGIN, Browser
@@ -95,3 +98,43 @@ def test_settings_are_shown_without_their_secrets(app: Flask) -> None:
     output = app.test_cli_runner().invoke(args=["config", "show"]).output
     assert "SESSION_COOKIE_NAME" in output and "lp_session" in output
     assert "a good long password" not in output
+
+
+def test_the_demos_vendors_take_another_port_where_theirs_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        monkeypatch.setattr("app.cli.demo.SIMULATOR_PORT", taken)
+        assert _vendors_port() not in (taken, 0)
+    assert _vendors_port() == taken
+
+
+def test_the_demo_leaves_a_project_to_the_account_that_somebody_connected(
+    app: Flask, owner: Browser
+) -> None:
+    with app.app_context():
+        load_workspace("http://127.0.0.1:9", report=lambda line: None)
+    project = owner.get("/projects").get_json()["projects"][0]["id"]
+    owner.post(f"/projects/{project}/select")
+    found = owner.get("/connectors/connections").get_json()["connections"]
+    theirs = next(one for one in found if one["connector"] == "chatwoot")
+    owner.post(f"/connectors/connections/{theirs['id']}/disable")
+    body = {
+        "connector": "chatwoot", "base_url": "http://127.0.0.1:10", "external_account_id": "77",
+        "api_token": "their own", "verify": False,
+    }  # fmt: skip
+    assert owner.post("/connectors/connections", body).status_code == 201
+    with app.app_context():
+        load_workspace("http://127.0.0.1:11", report=lambda line: None)
+    found = owner.get("/connectors/connections").get_json()["connections"]
+    assert {
+        (one["external_account_id"], one["enabled"])
+        for one in found
+        if one["connector"] == "chatwoot"
+    } == {("77", True), (theirs["external_account_id"], False)}
+    assert {
+        one["base_url"].partition("/linear")[0] for one in found if one["connector"] == "linear"
+    } == {"http://127.0.0.1:11"}

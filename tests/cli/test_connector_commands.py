@@ -13,6 +13,7 @@ from click.testing import Result
 from flask import Flask
 from rich.console import Console
 
+from app.cli import connections as connection_commands
 from app.cli import connectors as commands
 from app.connectors import connections
 from app.scheduler.runner import Runner
@@ -28,7 +29,8 @@ Flasks = Callable[..., Result]
 @pytest.fixture
 def flask(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flasks:
     """`flask connectors …`, on a terminal wide enough for whole sentences."""
-    monkeypatch.setattr(commands, "console", Console(width=300))
+    for module in (commands, connection_commands):
+        monkeypatch.setattr(module, "console", Console(width=300))
     return lambda *words, **more: app.test_cli_runner().invoke(args=["connectors", *words], **more)
 
 
@@ -73,7 +75,10 @@ def two(
 
 def test_help_tells_each_command_and_the_exit_codes(flask: Flasks) -> None:
     told = flask("--help").output
-    for name in ("connect", "sync", "state", "errors", "retry", "test", "reconcile"):
+    for name in (
+        "connect", "list", "pause", "resume", "rotate", "remove",
+        "sync", "state", "errors", "retry", "test", "reconcile",
+    ):  # fmt: skip
         line = next(line for line in told.splitlines() if line.split()[:1] == [name])
         assert len(line.split()) > 4, line
         assert "--project" in flask(name, "--help").output
@@ -178,14 +183,86 @@ def test_a_project_is_named_when_there_are_several(
     flask: Flasks, project: dict[str, Any], owner: Browser
 ) -> None:
     owner.post("/projects", {"name": "Other"})
-    result = flask("state")
+    result = flask("errors")
     assert result.exit_code == 2 and "Other" in result.output and project["name"] in result.output
-    assert flask("state", "--project", "nobody").exit_code == 2
-    assert flask("state", "--project", "other").exit_code == 0
-    assert flask("state", "--project", project["id"]).exit_code == 0
+    for command in ("errors", "state"):
+        assert flask(command, "--project", "nobody").exit_code == 2
+        assert flask(command, "--project", "other").exit_code == 0
+        assert flask(command, "--project", project["id"]).exit_code == 0
+
+
+def test_state_shows_every_project_and_first_what_is_behind(
+    flask: Flasks, two: Any, owner: Browser, chatwoot: ChatwootServer, worker: None
+) -> None:
+    other = owner.post("/projects", {"name": "Other"}).get_json()["project"]["id"]
+    chatwoot.state.add_account(2, "Another")
+    place = ("--base-url", chatwoot.url, "--account", "2", "--token", chatwoot.token)
+    flask("connect", "chatwoot", *place, "--project", "Other")
+    for name in (two["name"], "Other"):
+        flask("sync", "--project", name, "--wait", "60")
+    assert flask("state", "--check").exit_code == 0
+    chatwoot.faults.add("status", path="/accounts/2/", status=401)
+    flask("sync", "chatwoot", "--project", "Other", "--wait", "60")
+    result = flask("state", "--check")
+    lines = [line.split()[0] for line in result.output.splitlines() if " chatwoot " in line]
+    assert result.exit_code == 1 and lines == ["Other", two["name"].split()[0]]
+    found = json.loads(flask("state", "--json").output)
+    assert [one["project_id"] for one in found if one["behind"]] == [other]
+    assert "attio" not in {one["connector"] for one in found}  # nobody asked for it
 
 
 def test_nothing_is_connected_yet(flask: Flasks, project: dict[str, Any]) -> None:
     for command in ("sync", "test"):
         result = flask(command)
         assert result.exit_code == 1 and "flask connectors connect" in result.output
+
+
+def test_a_connection_is_listed_paused_rotated_and_removed(
+    flask: Flasks, two: Any, owner: Browser, chatwoot: ChatwootServer
+) -> None:
+    listed = json.loads(flask("list", "--json").output)
+    assert [one["connector"] for one in listed] == ["chatwoot", "linear"]
+    assert chatwoot.token not in flask("list").output and chatwoot.url in flask("list").output
+
+    assert json.loads(flask("pause", "chatwoot", "--json").output)["enabled"] is False
+    assert "is switched off" in flask("state").output
+    assert flask("test", "chatwoot").exit_code == 1
+    assert "On again" in flask("resume", "chatwoot").output
+    assert flask("test", "chatwoot").exit_code == 0
+
+    made = json.loads(flask("rotate", "chatwoot", "--make-secret", "--json").output)
+    assert made["address"].startswith("/webhooks/chatwoot/") and len(made["secret"]) == 64
+    assert owner.post(made["address"]).status_code == 401  # a door, and nothing signed
+    again = flask("rotate", "chatwoot", "--address")
+    assert "address: /webhooks/chatwoot/" in again.output and made["address"] not in again.output
+    assert owner.post(made["address"]).status_code == 404
+    told = flask("rotate", "chatwoot", "--secret", "the vendor's own secret")
+    assert "The secret before is valid until" in told.output and "own secret" not in told.output
+    assert "/webhooks/loops/" in flask("rotate", "loops").output
+
+    assert flask("remove", "chatwoot", input="n\n").exit_code == 1
+    assert (
+        json.loads(flask("remove", "chatwoot", "--yes", "--json").output)["connector"] == "chatwoot"
+    )
+    assert flask("remove", "chatwoot", "--yes").exit_code == 1
+    assert flask("pause", "attio").exit_code == 1
+
+
+def test_a_part_of_an_account_is_connected(
+    flask: Flasks, project: dict[str, Any], chatwoot: ChatwootServer
+) -> None:
+    place = (
+        "connect",
+        "chatwoot",
+        "--base-url",
+        chatwoot.url,
+        "--account",
+        "1",
+        "--token",
+        chatwoot.token,
+    )
+    for wrong in ("inbox_ids=x", "nothing=1", "team_ids=a"):
+        assert flask(*place, "--only", wrong).exit_code != 0, wrong
+    made = flask(*place, "--only", "inbox_ids=12,11", "--json")
+    assert json.loads(made.output)["filters"] == {"inbox_ids": [11, 12]}
+    assert "inbox_ids=11,12" in flask("list").output

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from flask import Flask
 
 from app.connectors import failures, service
+from app.connectors.engine import SyncLock
 from app.connectors.errors import ConnectorError
 from app.db import db
 from app.scheduler.context import RunContext
@@ -83,3 +84,13 @@ def test_four_failures_of_one_fault_are_one_open_error_of_four_attempts(
 
     at_once(fail)
     assert rows("SELECT status, attempt, occurrences FROM connector_errors") == [("retrying", 4, 4)]
+
+
+def test_who_comes_next_is_never_told_of_a_sync_that_has_ended(app: Flask) -> None:
+    project = uuid4()
+    with app.app_context():
+        for _ in range(200):
+            with SyncLock(project, "chatwoot") as mine:
+                assert mine
+            with SyncLock(project, "chatwoot") as mine, SyncLock(project, "chatwoot") as other:
+                assert (mine, other) == (True, False)

@@ -202,7 +202,32 @@ def test_filters_name_all_that_is_read(
     )
     connect_attio(project["id"], filters={"objects": ["companies"]})
     assert work(project["id"], "attio_sync")["status"] == "completed"
-    assert rows("SELECT stream FROM connector_streams ORDER BY 1") == [("companies",), ("crm",)]
+    assert rows("SELECT stream FROM connector_streams ORDER BY 1") == [
+        ("companies",), ("crm",), ("unread",),
+    ]  # fmt: skip
+
+
+def test_what_filters_leave_out_is_taken_back_with_the_next_sync(
+    workspace: State, project: dict[str, Any], connect_attio: Connect, work: Work, rows: Rows
+) -> None:
+    company = workspace.add_company("Fleetline", "fleetline.example")
+    workspace.add_deal("Driver app", company=company)
+    workspace.add_note("companies", company, "Secret", "Not for everybody who shares this.")
+    connect_attio(project["id"])
+    work(project["id"], "attio_sync")
+    connect_attio(project["id"], filters={"objects": ["companies"]})
+    run = work(project["id"], "attio_sync")
+    assert (run["status"], run["result"]["deleted_opportunities"]) == ("completed", 1)
+    for table, left in (
+        ("attio_accounts_raw", 1), ("attio_opportunities_raw", 0), ("attio_notes_raw", 0),
+    ):  # fmt: skip
+        assert rows(f"SELECT count(*) FROM {table} WHERE deleted_at IS NULL") == [(left,)], table
+    assert rows("SELECT content FROM attio_notes_raw") == [(None,)]
+    assert rows("SELECT source_deleted_at IS NOT NULL FROM crm_opportunities") == [(True,)]
+    assert rows("SELECT source_type FROM source_documents") == [("attio_account",)]
+    connect_attio(project["id"], filters={"objects": ["companies", "deals"]})
+    work(project["id"], "attio_sync")
+    assert rows("SELECT deleted_at IS NULL FROM attio_opportunities_raw") == [(True,)]
 
 
 def test_two_projects_may_share_a_workspace_by_filters(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Browser
 from tests.connectors.upstream import Work, open_errors, rows, state_of, stored, talks, upstream
-from tests.vendors.chatwoot import ChatwootServer
+from tests.vendors.chatwoot import ChatwootServer, api
 
 SWEEP_DUE = (
     "UPDATE connector_streams SET last_sweep_at = now() - interval '25 hours' "
@@ -185,3 +185,97 @@ def test_a_conversation_that_moved_out_of_sight_is_taken_back(
     rows(database_url, SWEEP_DUE)
     work(project["id"], "chatwoot_sync")
     assert [number for number, _ in stored(database_url)["conversations"]] == [1, 3, 4]
+
+
+CONTACTS_DUE = (
+    "UPDATE connector_streams SET last_sweep_at = now() - interval '25 hours' "
+    "WHERE stream = 'contact_sweep'"
+)
+CONTACTS = "SELECT contact_id FROM cw_contacts WHERE deleted_at IS NULL ORDER BY 1"
+
+
+@pytest.fixture
+def people(chatwoot: ChatwootServer) -> list[int]:
+    """Forty contacts with addresses, who never wrote."""
+    account = chatwoot.state.accounts[1]
+    for number in range(1, 41):
+        chatwoot.state.add_contact(
+            account, number, f"Клиент {number}", email=f"c{number}@x.example"
+        )
+    return list(range(1, 41))
+
+
+def test_a_contact_that_was_deleted_or_merged_is_gone_after_a_day(
+    chatwoot: ChatwootServer, people: list[int], sync: Any, owner: Browser, database_url: str
+) -> None:
+    sync()
+    for number in (7, 33):
+        del chatwoot.state.accounts[1].contacts[number]
+    sync()
+    assert rows(database_url, CONTACTS) == [(number,) for number in people]
+    rows(database_url, CONTACTS_DUE)
+    chatwoot.requests.clear()
+    run = sync()
+    assert (run["status"], run["result"]["deleted_contacts"]) == ("completed", 2)
+    assert rows(database_url, CONTACTS) == [(n,) for n in people if n not in (7, 33)]
+    assert chatwoot.requests.count(r"/contacts/\d+$") == 2  # asked for before they counted as gone
+    assert len(owner.get("/contacts?limit=100").get_json()["contacts"]) == 38
+    calls = chatwoot.requests.count("/contacts$")
+    sync()
+    assert chatwoot.requests.count("/contacts$") == calls + 3  # once a day: the sync's own pages
+
+
+def test_a_contact_that_is_back_with_the_same_values_is_here_again(
+    chatwoot: ChatwootServer, people: list[int], sync: Any, database_url: str
+) -> None:
+    sync()
+    contacts = chatwoot.state.accounts[1].contacts
+    away = contacts.pop(7)
+    rows(database_url, CONTACTS_DUE)
+    sync()
+    contacts[7] = away
+    rows(database_url, CONTACTS_DUE)
+    sync()
+    assert rows(database_url, CONTACTS) == [(number,) for number in people]
+
+
+def test_a_visitor_of_whom_nothing_is_known_is_in_no_list_and_not_missed(
+    chatwoot: ChatwootServer, people: list[int], sync: Any, database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    account = chatwoot.state.accounts[1]
+    visitor = chatwoot.state.add_contact(account, 99, "misty-wave-12", email=None)
+    talk = chatwoot.state.add_conversation(account, visitor)
+    chatwoot.state.add_message(talk, "Здравствуйте, сколько стоит логотип?", visitor)
+    regular = api._contacts
+    monkeypatch.setattr(
+        api, "_contacts",
+        lambda found: {**(told := regular(found)), "payload": [p for p in told["payload"] if p["email"]]},
+    )  # fmt: skip
+    sync()
+    rows(database_url, CONTACTS_DUE)
+    chatwoot.requests.clear()
+    assert sync()["status"] == "completed"
+    assert chatwoot.requests.count(r"/contacts/\d+$") == 0
+    assert (99,) in rows(database_url, CONTACTS)
+
+
+def test_too_many_contacts_at_once_are_kept_until_a_person_says_so(
+    chatwoot: ChatwootServer, sync: Any, owner: Browser, database_url: str
+) -> None:
+    account = chatwoot.state.accounts[1]
+    for number in range(1, 101):
+        chatwoot.state.add_contact(account, number, f"К {number}", email=f"c{number}@x.example")
+    sync()
+    for number in range(1, 61):
+        del account.contacts[number]
+    rows(database_url, CONTACTS_DUE)
+    run = sync()
+    assert run["status"] == "partial"
+    assert len(rows(database_url, CONTACTS)) == 100
+    [guard] = open_errors(owner)
+    assert (guard["error_kind"], guard["stream"]) == ("sweep_guard", "contact_sweep")
+    assert "60 of 100 contacts" in guard["error_message"]
+    assert owner.post(f"/connectors/errors/dead-letter/{guard['id']}/retry").status_code == 202
+    sync()
+    assert len(rows(database_url, CONTACTS)) == 40 and open_errors(owner) == []

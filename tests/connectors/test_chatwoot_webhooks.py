@@ -142,6 +142,11 @@ def test_states_and_contacts_change(
     assert work(project["id"], JOB)["result"]["objects"] == 2
     assert rows(app, "SELECT status FROM cw_conversations") == [("resolved",)]
     assert rows(app, "SELECT name FROM cw_contacts") == [("Ольга Светлова",)]
+    # Of one that was merged into another, the vendor knows nothing any more.
+    merged = contact_event(account, account.contacts.pop(1))
+    send(door, merged)
+    assert work(project["id"], JOB)["result"]["deleted_contacts"] == 1
+    assert rows(app, "SELECT deleted_at IS NOT NULL FROM cw_contacts") == [(True,)]
 
 
 def test_a_burst_about_one_conversation_is_one_reading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,17 +25,23 @@ def state(**changes: Any) -> dict[str, Any]:
         "connector": "chatwoot", "status": "ok", "last_success_at": ago(minutes=3),
         "last_attempt_at": ago(minutes=3), "last_error": None,
         "last_error_kind": None, "meta": {}, "next_run_at": NOW + timedelta(minutes=12),
-        "failing_since": None, "quarantined": 0,
+        "failing_since": None, "quarantined": 0, "behind": False, "connected_at": ago(days=9),
         "webhook_health": {"status": "none", "polling": "normal", "last_applied_at": None},
         "connection": {"id": "c-1", "enabled": True, "health": "ok"},
     }  # fmt: skip
     return {**found, **changes}
 
 
-FAILED = {"status": "failed", "failing_since": ago(hours=2), "last_success_at": ago(hours=3)}
+FAILED = {
+    "status": "failed",
+    "behind": True,
+    "failing_since": ago(hours=2),
+    "last_success_at": ago(hours=3),
+}
 STUCK = {
     "connection": {"id": "c-1", "enabled": True, "health": "needs_attention"},
     "next_run_at": None,
+    "behind": True,
 }
 SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
@@ -85,6 +92,34 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"next_run_at": None},
         "Chatwoot is up to date, read 3 minutes ago (11:57 UTC). "
         "The next sync is when somebody asks for it: its schedule is paused.",
+    ),
+    (
+        {"status": "running", "behind": True, "failing_since": ago(hours=2), "last_error_kind": "timeout"},
+        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it does not answer in time; "
+        "it is being read again now.",
+    ),
+    (
+        {"status": "running"},
+        "Chatwoot is being read, for 3 minutes (since 11:57 UTC).",
+    ),
+    (
+        {"behind": True, "last_success_at": ago(hours=2), "next_run_at": ago(hours=1)},
+        "Chatwoot has not been read for 2 hours (since 10:00 UTC). "
+        "Its sync was due 60 minutes ago (11:00 UTC) and nobody made it: "
+        "is the worker (`python -m jobs`) running?",
+    ),
+    (
+        {"status": "idle", "behind": True, "last_success_at": None, "last_attempt_at": None,
+         "connected_at": ago(hours=3), "next_run_at": None},
+        "Chatwoot is connected and has not been read yet for 3 hours (since 09:00 UTC). "
+        "The next sync is when somebody asks for it: its schedule is paused.",
+    ),
+    (
+        {"status": "partial", "last_error_kind": "sweep_guard",
+         "last_error": "90 of 100 deals are no longer listed; nothing was removed. Retry this error"},
+        "Chatwoot is up to date, read 3 minutes ago (11:57 UTC), but 90 of 100 deals are no longer listed; "
+        "nothing was removed. If they were deleted on purpose, retry this error "
+        "(POST /connectors/errors/dead-letter/:id/retry); else see what the token may read.",
     ),
     (
         {"quarantined": 2, "webhook_health": {"status": "failing", "polling": "normal"}},
@@ -140,6 +175,77 @@ def test_old_data_is_behind_though_nothing_failed(
     )
     found = state_of(owner)
     assert found["behind"] is True and 7190 < found["lag_seconds"] < 7300
+    assert "has not been read for 2 hours" in found["message"]
+
+
+def test_one_that_is_tried_again_is_still_behind(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    database_url: str,
+) -> None:  # fmt: skip
+    connect(project["id"])
+    chatwoot.faults.add("status", status=503)
+    work(project["id"], "chatwoot_sync")
+    rows(
+        database_url,
+        "WITH run AS (UPDATE job_runs SET status = 'running' RETURNING id) "
+        "UPDATE connector_sync_state SET status = 'running', run_id = run.id FROM run",
+    )
+    found = state_of(owner)
+    assert (found["status"], found["behind"]) == ("running", True)
+    assert "it is being read again now" in found["message"]
+
+
+def test_a_stream_that_is_missing_for_weeks_is_not_since_when_it_failed(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    database_url: str,
+) -> None:  # fmt: skip
+    connect(project["id"])
+    chatwoot.faults.add("status", path="/agents$", status=403)
+    work(project["id"], "chatwoot_sync")
+    rows(database_url, "UPDATE connector_errors SET first_seen_at = now() - interval '20 days'")
+    chatwoot.faults.add("status", path="/inboxes$", status=503)
+    work(project["id"], "chatwoot_sync")
+    assert "behind for less than a minute" in state_of(owner)["message"]
+
+
+def test_one_look_tells_of_every_project_that_one_may_enter(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    sign_in_as: Callable[..., Browser], database_url: str,
+) -> None:  # fmt: skip
+    fine = owner.get("/connectors/state").get_json()
+    assert fine["summary"] == f"Nothing is connected to {project['name']} yet."
+    connect(project["id"])
+    work(project["id"], "chatwoot_sync")
+    assert owner.get("/connectors/state").get_json()["summary"] == (
+        f"No connector of {project['name']} is behind."
+    )
+    chatwoot.state.add_account(2, "Another")
+    other = owner.post("/projects", {"name": "Fleetline"}).get_json()["project"]["id"]
+    connect(other, account=2)
+    chatwoot.faults.add("status", path="/accounts/2/", status=401)
+    work(other, "chatwoot_sync")
+    rows(
+        database_url,
+        "UPDATE connector_errors SET first_seen_at = date_trunc('day', now()) - interval '90 min'",
+    )
+
+    found = owner.get("/connectors/state").get_json()
+    assert found["project"] == {"id": project["id"], "name": project["name"]}
+    assert found["summary"] == (
+        f"No connector of {project['name']} is behind. Behind elsewhere: Fleetline (Chatwoot)."
+    )
+    (elsewhere,) = found["elsewhere"]
+    assert (elsewhere["project_id"], elsewhere["connector"]) == (other, "chatwoot")
+    assert elsewhere["message"].startswith("Fleetline: Chatwoot has stood still for ")
+    assert elsewhere["message"].endswith("22:30 UTC): the token is refused.")
+
+    owner.post(f"/projects/{other}/select")
+    found = owner.get("/connectors/state").get_json()
+    assert found["summary"].startswith("1 of 1 connectors of Fleetline is behind: Chatwoot since ")
+    assert found["elsewhere"] == []
+    # Who may not enter a project is not told of it.
+    viewer = sign_in_as("viewer", project["id"])
+    assert viewer.get("/connectors/state").get_json()["elsewhere"] == []
 
 
 def test_connectors_that_never_ran_are_listed(owner: Browser, project: dict[str, Any]) -> None:
@@ -147,3 +253,19 @@ def test_connectors_that_never_ran_are_listed(owner: Browser, project: dict[str,
     assert [(s["connector"], s["status"]) for s in found] == [
         ("attio", "idle"), ("chatwoot", "idle"), ("linear", "idle"),
     ]  # fmt: skip
+
+
+def test_a_run_whose_worker_was_lost_is_no_run_any_more(
+    owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any, work: Work,
+    database_url: str,
+) -> None:  # fmt: skip
+    connect(project["id"])
+    work(project["id"], "chatwoot_sync")
+    rows(database_url, "UPDATE connector_sync_state SET status = 'running'")  # its run has ended
+    found = state_of(owner)
+    assert (found["status"], found["last_error_kind"], found["behind"]) == (
+        "failed", "lease_expired", True,
+    )  # fmt: skip
+    assert "the worker was lost in the middle. Nothing has to be done" in found["message"]
+    assert work(project["id"], "chatwoot_sync")["status"] == "completed"
+    assert state_of(owner)["behind"] is False

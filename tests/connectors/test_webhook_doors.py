@@ -124,8 +124,11 @@ def test_what_cannot_be_replayed(
         assert owner.post(path).get_json()["error"] == "delivery_in_progress"
         connection.execute("UPDATE webhook_deliveries SET status = 'dead_letter', body = NULL")
         assert owner.post(path).get_json()["error"] == "delivery_body_gone"
-    answer = owner.post("/connectors/webhooks/deliveries/x/replay")
-    assert (answer.status_code, answer.get_json()["error"]) == (400, "validation_error")
+    for number in ("x", "-1", "9" * 30, "²"):
+        answer = owner.post(f"/connectors/webhooks/deliveries/{number}/replay")
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_id")
+    for cursor in ("x", "9" * 19):
+        assert owner.get(f"/connectors/webhooks/deliveries?cursor={cursor}").status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Sent:
 
 def sign(
     connector: str,
-    payload: dict[str, Any] | None = None,
+    payload: dict[str, Any] | bytes | None = None,
     *,
     secret: str | None = None,
     delivery: str | None = None,
@@ -88,12 +88,13 @@ def sign(
 ) -> Sent:
     """A delivery signed by the vendor's own rules, written down here a second time on purpose."""
     at = time.time() if at is None else at
-    payload = dict(PAYLOADS[connector] if payload is None else payload)
+    given = payload if isinstance(payload, bytes) else None
+    payload = {} if isinstance(payload, bytes) else dict(payload or PAYLOADS[connector])
     delivery = delivery or str(uuid.uuid4())
     secret = secret or SECRETS[connector]
     if connector == "linear":
         payload.setdefault("webhookTimestamp", int(at * 1000))
-    body = json.dumps(payload, ensure_ascii=False).encode()
+    body = given or json.dumps(payload, ensure_ascii=False).encode()
     seconds = str(int(at))
 
     def digest(key: bytes, message: bytes) -> bytes:

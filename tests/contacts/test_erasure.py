@@ -17,6 +17,7 @@ from app.db import db, statements
 from app.evidence.refs import EvidenceRef
 from tests.conftest import Browser
 from tests.contacts.conftest import Inbox
+from tests.vendors.chatwoot import api
 from tests.vendors.chatwoot.state import Conversation, Person
 
 
@@ -286,3 +287,27 @@ def test_what_was_erased_is_not_missing(
     (found,) = [m for m in run["result"]["metrics"] if m["connector"] == "chatwoot"]
     assert found["completeness_pct"] == 100
     assert [kind["upstream"] for kind in found["payload"]["kinds"]] == [1, 1]
+
+
+@pytest.mark.parametrize("length", [1, 2000])
+def test_a_message_in_quarantine_is_forgotten_too(
+    inbox: Inbox,
+    talk: Conversation,
+    database_url: str,
+    erase: Callable[[], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    length: int,
+) -> None:
+    """It is stored nowhere else, under no contact; only its conversation tells whose it is."""
+    odd, regular = talk.messages[1].id, api._message
+
+    def view(message: Any, *rest: Any) -> Any:
+        sent = regular(message, *rest)
+        text = "да, до пятницы. " * length
+        return {**sent, "id": "x", "content": text} if message.id == odd else sent
+
+    monkeypatch.setattr(api, "_message", view)
+    inbox.pull()
+    assert traces(database_url, "до пятницы") == {"connector_errors": 1}
+    erase()
+    assert traces(database_url, "до пятницы") == {}

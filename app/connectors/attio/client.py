@@ -38,6 +38,7 @@ class AttioClient:
             settings,
             breaker,
             check,
+            guarded=not connection.from_settings,
         )
         self.workspace_id = connection.external_account_id.lower()
 

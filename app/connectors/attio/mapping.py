@@ -164,7 +164,10 @@ class Mapper:
 
     def _head(self, record: Json, prefix: str, key: str) -> Json:
         """What every row begins with. Ids are objects; the text of one would be the same for all."""
-        self.require_workspace(record["id"]["workspace_id"])
+        workspace = record["id"]["workspace_id"]
+        if not isinstance(workspace, str):
+            raise ValueError("workspace_id is not a text")
+        self.require_workspace(workspace)
         external_id = _uuid(record["id"][key])
         link = record.get("web_url")
         return {

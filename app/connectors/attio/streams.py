@@ -19,7 +19,7 @@ from app.connectors.breaker import Breaker
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
 from app.connectors.errors import ConnectorError
-from app.connectors.failures import Rejected
+from app.connectors.failures import Judged
 from app.connectors.records import Json, collect, moment
 from app.db import db
 from config.settings import Settings
@@ -71,6 +71,13 @@ class AttioReader:
             row = partial(rows.entry, slug)
             self.kinds.append(sweep(f"list:{slug}", writer.entries(slug), fetch, one, row))
         self.streams: list[Stream] = [*self.kinds, CrmStream(self.writer)]
+        if not self.configured.everything:
+            left_out = [
+                table for name, (table, _) in kinds.items() if name not in self.configured.objects
+            ]
+            self.streams.insert(
+                -1, UnreadStream(self.writer, [*left_out, writer.NOTES, writer.TASKS])
+            )
 
     @classmethod
     def open(
@@ -157,21 +164,21 @@ class SweepStream:
         )
 
     def _page(self, records: list[Any], sweep: Sweep, read_at: datetime) -> Page:
-        rows, seen, rejected = self.understood(records)
+        rows, seen, judged = self.understood(records)
         return Page(
             write=lambda tx: self.writer.write(tx, self.table, rows, seen, read_at, sweep.id),
             place=sweep.place(),
             records=len(records),
-            rejected=tuple(rejected),
+            judged=judged,
         )
 
-    def understood(self, records: list[Any]) -> tuple[list[Json], list[str], list[Rejected]]:
+    def understood(self, records: list[Any]) -> tuple[list[Json], list[str], Judged]:
         """Records as rows; the ids of all that were named; what could not be understood."""
         rows: list[Json] = []
-        rejected: list[Rejected] = []
-        collect(records, self.name, lambda record: rows.append(self.understand(record)), rejected)
+        judged = Judged()
+        collect(records, self.name, lambda record: rows.append(self.understand(record)), judged)
         # One that cannot be understood is there all the same.
-        return rows, [found for found in map(external_id, records) if found], rejected
+        return rows, [found for found in map(external_id, records) if found], judged
 
 
 @dataclass
@@ -233,6 +240,22 @@ def _nothing(place: Place) -> Page:
 
 def _id(record: Any) -> str:
     return external_id(record) or ""
+
+
+@dataclass
+class UnreadStream:
+    """No reading either: of the kinds that filters leave out, nothing stays here."""
+
+    writer: Writer
+    tables: list[Table]
+    name: str = "unread"
+    optional: bool = True
+
+    def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        now = datetime.now(UTC)
+        yield Page(
+            write=lambda tx: self.writer.drop(tx, self.tables, now), place=Place(), records=0
+        )
 
 
 @dataclass

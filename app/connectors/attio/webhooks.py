@@ -114,7 +114,7 @@ class AttioDeliveries:
         return found
 
     def _apply(self, stream: SweepStream, found: Found, effect: Effect) -> None:
-        rows, seen, rejected = stream.understood(found.records)
+        rows, seen, judged = stream.understood(found.records)
         writer, table = self.reader.writer, stream.table
         with db.transaction() as tx:
             gone = sql.row_ids(
@@ -130,7 +130,7 @@ class AttioDeliveries:
                     self.connection,
                     stream.name,
                     lambda tx: writer.write(tx, table, rows, seen, found.read_at),
-                    rejected,
+                    judged,
                     self.settings,
                 )
             )

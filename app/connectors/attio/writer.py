@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
@@ -131,6 +131,23 @@ class Writer:
         refuse_too_many(self.connection, what, len(found["ids"]), found["stored"])
         gone: list[str] = found["ids"]
         return gone
+
+    def drop(self, tx: Tx, tables: list[Table], read_at: datetime) -> dict[str, int]:
+        """Delete whatever the connection brought of these kinds, which it does not read any more."""
+        counts: dict[str, int] = {}
+        for table in tables:
+            found: Row = sql.unseen(
+                tx,
+                raw=table.name,
+                project_id=self.connection.project_id,
+                connection_id=self.connection.id,
+                sweep_id=str(uuid4()),  # which named none of them
+                began=read_at,
+                list=None,
+            )
+            for name, number in self.delete(tx, table, found["ids"], read_at).items():
+                counts[name] = counts.get(name, 0) + number
+        return counts
 
     def sweep_out(self, tx: Tx, table: Table, gone: list[str], read_at: datetime) -> dict[str, int]:
         """Delete what a sweep found gone."""

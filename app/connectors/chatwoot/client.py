@@ -36,6 +36,7 @@ class ChatwootClient:
             settings,
             breaker,
             check,
+            guarded=not connection.from_settings,
         )
         self._account = f"/api/v1/accounts/{connection.external_account_id}"
 
@@ -109,6 +110,16 @@ class ChatwootClient:
 
     def close(self) -> None:
         self.http.close()
+
+
+def asked(ask: Callable[[int], dict[str, Any]], number: int) -> dict[str, Any] | None:
+    """The vendor's answer; None when it has no such thing any more."""
+    try:
+        return ask(number)
+    except ConnectorError as error:
+        if error.kind != "not_found":
+            raise
+        return None
 
 
 def _object(found: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.connectors.chatwoot.client import MESSAGES_PER_CALL, ChatwootClient
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.errors import ConnectorError
+from app.connectors.failures import Judged
 from app.connectors.records import collect, number
 from app.db import db
 
@@ -46,7 +47,7 @@ class ConversationReading:
             rows.add_contact(mapping.contact(self.names, sender))
             rows.conversations.append(mapping.conversation(self.names, record))
 
-        collect(records, "conversation", understand, rows.rejected)
+        collect(records, "conversation", understand, rows.judged)
         return rows
 
     def places(self, rows: Rows, *, changed_only: bool) -> dict[int, int]:
@@ -114,11 +115,11 @@ class ConversationReading:
             rows.messages.append(row)
             rows.attachments.extend(attachments)
 
-        collect(batch, "message", take, rows.rejected)
+        collect(batch, "message", take, rows.judged)
 
 
 def _last_id(batch: list[Any]) -> int:
     """The greatest id of a round, from which the next one goes on; 0 when no record has one."""
     found: list[int] = []
-    collect(batch, "message", lambda record: found.append(number(record["id"])), [])
+    collect(batch, "message", lambda record: found.append(number(record["id"])), Judged())
     return max(found, default=0)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from app.connectors.failures import Rejected
+from app.connectors.failures import Judged
 from app.connectors.records import (
     Json,
     clean,
@@ -64,7 +64,8 @@ class Rows:
     messages: list[Json] = field(default_factory=list)
     attachments: list[Json] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)  # conversations that are no longer there
-    rejected: list[Rejected] = field(default_factory=list)
+    gone_contacts: list[str] = field(default_factory=list)
+    judged: Judged = field(default_factory=Judged)
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add_contact(self, contact: Json | None) -> None:

@@ -14,13 +14,11 @@ from app.connectors.chatwoot import happenings, mapping, writer
 from app.connectors.chatwoot.client import CONTACTS_PER_PAGE, ChatwootClient
 from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
-from app.connectors.chatwoot.sweep import ConversationSweep
+from app.connectors.chatwoot.sweep import ContactSweep, ConversationSweep
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
 from app.connectors.records import collect, moment, number
 from config.settings import Settings
-
-SWEEP_EVERY = timedelta(hours=24)
 
 
 class ChatwootReader:
@@ -39,10 +37,11 @@ class ChatwootReader:
             ConversationStream(connection, client, names, settings),
             SilenceStream(connection),
             ConversationSweep(connection, client, names),
+            ContactSweep(connection, client, names),
         ]
         if inboxes(connection) is not None:
             # The account's list of contacts knows no inboxes: they come with their conversations.
-            self.streams.pop(2)
+            self.streams = [found for found in self.streams if not found.name.startswith("contact")]
 
     @classmethod
     def open(
@@ -81,7 +80,7 @@ class InboxStream:
             self.client.inboxes(),
             "inbox",
             partial(self._take, rows=rows),
-            rows.rejected,
+            rows.judged,
         )
         yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
 
@@ -107,15 +106,15 @@ class AgentStream:
             self.client.agents(),
             "agent",
             lambda record: rows.agents.append(mapping.agent(self.names, record)),
-            rows.rejected,
+            rows.judged,
         )
         yield _page(self.connection, rows, Place(), len(rows.agents), swept=True)
 
 
 @dataclass
 class ContactStream:
-    """Contacts, the most recently active first. Once a day all of them: one that was never active
-    stands at the end, and an edit does not move it."""
+    """Contacts, the most recently active first. One that was never active stands at the end, and an edit
+    does not move it: those are the daily sweep's."""
 
     connection: Connection
     client: ChatwootClient
@@ -133,7 +132,7 @@ class ContactStream:
                 records,
                 "contact",
                 lambda record: rows.add_contact(mapping.contact(self.names, record)),  # noqa: B023
-                rows.rejected,
+                rows.judged,
             )
             times = [moment(r.get("last_activity_at")) for r in records if isinstance(r, dict)]
             ended = window.turn(times, len(records) < CONTACTS_PER_PAGE)
@@ -142,7 +141,6 @@ class ContactStream:
                 rows,
                 window.place(place),
                 len(records),
-                swept=ended and window.sweeping,
             )
             if ended:
                 return
@@ -163,7 +161,7 @@ class ConversationStream:
     optional: bool = False
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
-        window = Window.resume(place, self.settings.connector_overlap_seconds, sweeps=False)
+        window = Window.resume(place, self.settings.connector_overlap_seconds)
         reading = ConversationReading(self.connection, self.client, self.names)
         with ThreadPoolExecutor(self.settings.chatwoot_concurrency) as pool:
             while True:
@@ -215,29 +213,19 @@ class Window:
     page: int
     top: datetime | None
     until: datetime | None  # None: to the very end
-    sweeping: bool
     done: bool = False
 
     @classmethod
-    def resume(cls, place: Place, overlap: int, sweeps: bool = True) -> Window:
+    def resume(cls, place: Place, overlap: int) -> Window:
         saved = place.page_cursor
         if saved:
             return cls(
                 page=max(1, saved["page"] - 1),
                 top=moment(saved["top"]),
                 until=moment(saved["until"]),
-                sweeping=saved["sweeping"],
             )
-        due = place.last_sweep_at is None or (
-            datetime.now(place.last_sweep_at.tzinfo) - place.last_sweep_at > SWEEP_EVERY
-        )
-        whole = place.cursor_ts is None or (sweeps and due)
-        until = (
-            None
-            if whole or place.cursor_ts is None
-            else place.cursor_ts - timedelta(seconds=overlap)
-        )
-        return cls(page=1, top=None, until=until, sweeping=whole)
+        known = place.cursor_ts
+        return cls(page=1, top=None, until=known - timedelta(seconds=overlap) if known else None)
 
     def turn(self, times: list[datetime | None], last: bool) -> bool:
         """Note a page's activity times and move to the next one; True when the window is done."""
@@ -262,7 +250,6 @@ class Window:
             "page": self.page,
             "top": self.top.isoformat() if self.top else None,
             "until": self.until.isoformat() if self.until else None,
-            "sweeping": self.sweeping,
         }
         return Place(cursor_ts=earlier.cursor_ts, page_cursor=saved)
 
@@ -274,6 +261,6 @@ def _page(
         write=lambda tx: writer.write(tx, connection, rows),
         place=place,
         records=records,
-        rejected=tuple(rows.rejected),
+        judged=rows.judged,
         swept=swept,
     )

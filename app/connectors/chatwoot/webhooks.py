@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from app.connectors.breaker import Breaker
 from app.connectors.chatwoot import mapping, writer
-from app.connectors.chatwoot.client import ChatwootClient
+from app.connectors.chatwoot.client import ChatwootClient, asked
 from app.connectors.chatwoot.conversations import ConversationReading, inboxes
 from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.connections import Connection
 from app.connectors.engine import write_rows
-from app.connectors.errors import ConnectorError
 from app.connectors.records import collect
 from app.connectors.webhooks.model import Delivery, Effect
 from app.db import db
@@ -54,10 +50,10 @@ class ChatwootDeliveries:
         self.client.close()
 
     def _conversations(self, named: Named, effect: Effect) -> None:
-        records = {number: _asked(self.client.conversation, number) for number in sorted(named)}
+        records = {number: asked(self.client.conversation, number) for number in sorted(named)}
         rows = self.reading.take(record for record in records.values() if record is not None)
         understood = {row["conversation_id"] for row in rows.conversations}
-        rejected = {record.source_ref for record in rows.rejected}
+        rejected = {record.source_ref for record in rows.judged.rejected}
         for number, record in records.items():
             if record is None:
                 rows.gone.append(self.names.conversation(number))
@@ -80,7 +76,7 @@ class ChatwootDeliveries:
                 known = len(rows.messages)
                 self.reading.understand(conversation, batch, rows)
                 seen = max((row["message_id"] for row in rows.messages[known:]), default=message)
-        if rows.messages or rows.rejected:
+        if rows.messages or rows.judged.rejected:
             self._write(rows, "conversations", effect)
 
     def _contacts(self, named: Named, effect: Effect) -> None:
@@ -90,17 +86,20 @@ class ChatwootDeliveries:
                 # A contact has no inbox: whose conversations are not read is nobody here.
                 _ignore(effect, named[number], "It has no conversation in an inbox that is read.")
                 continue
-            record = _asked(self.client.contact, number)
+            record = asked(self.client.contact, number)
             if record is None:
-                _ignore(effect, named[number], "Chatwoot has no such contact any more.")
+                if self._knows_contact(number):
+                    rows.gone_contacts.append(self.names.contact(number))
+                else:
+                    _ignore(effect, named[number], "Chatwoot has no such contact any more.")
                 continue
             collect(
                 [record],
                 "contact",
                 lambda found: rows.add_contact(mapping.contact(self.names, found)),
-                rows.rejected,
+                rows.judged,
             )
-        if rows.contacts or rows.rejected:
+        if rows.contacts or rows.gone_contacts or rows.judged.rejected:
             self._write(rows, "contacts", effect)
 
     def _knows_contact(self, number: int) -> bool:
@@ -117,7 +116,7 @@ class ChatwootDeliveries:
                 self.connection,
                 stream,
                 lambda tx: writer.write(tx, self.connection, rows),
-                rows.rejected,
+                rows.judged,
                 self.settings,
             )
         effect.add(written)
@@ -132,13 +131,3 @@ def _messages(deliveries: list[Delivery]) -> set[int]:
 def _ignore(effect: Effect, deliveries: list[Delivery], reason: str) -> None:
     for delivery in deliveries:
         effect.ignored[delivery.id] = reason
-
-
-def _asked(ask: Callable[[int], dict[str, Any]], number: int) -> dict[str, Any] | None:
-    """The vendor's answer; None when it has no such thing any more."""
-    try:
-        return ask(number)
-    except ConnectorError as error:
-        if error.kind != "not_found":
-            raise
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +49,10 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
     if rows.gone:
         changed += _bury(tx, connection.project_id, rows.gone)
         counts["deleted_conversations"] = len(rows.gone)
+    if rows.gone_contacts:
+        counts["deleted_contacts"] = sql.bury_contacts(
+            tx, project_id=connection.project_id, ids=rows.gone_contacts
+        )
     if changed:
         sql.drop_attachments_of_deleted(
             tx,
@@ -99,14 +102,6 @@ def stored_conversations(connection: Tx, project_id: UUID, ids: list[str]) -> di
         row["id"]: row
         for row in sql.stored_conversations(connection, project_id=project_id, ids=ids)
     }
-
-
-def see(tx: Tx, connection: Connection, account: int, named: list[int], began: datetime) -> None:
-    """A sweep that began then found these conversations where they were."""
-    if named:
-        sql.see_conversations(
-            tx, project_id=connection.project_id, account=account, numbers=named, began=began
-        )
 
 
 def _bury(tx: Tx, project_id: UUID, conversations: list[str]) -> list[Row]:

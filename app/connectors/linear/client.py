@@ -87,6 +87,7 @@ class LinearClient:
             breaker,
             check,
             self._judge,
+            guarded=not connection.from_settings,
         )
 
     def ask(self, name: str, **variables: Any) -> dict[str, Any]:

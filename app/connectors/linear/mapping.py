@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from app.connectors.records import Json, clean, moment, sealed, short
+from app.connectors.records import Json, clean, moment, real, sealed, short, whole
 
+MOST_PROGRESS = 999  # of a cycle: what the column holds
 SEEN_BLOCKERS = (
     "blocks"  # of an inverse relation's types, the one that says: `issue` blocks this one
 )
@@ -71,7 +72,7 @@ def state(names: Names, node: Json) -> Json:
             "team_external_id": _of(node, "team"),
             "name": short(node.get("name"), 100),
             "type": short(node.get("type"), 120),
-            "position": node.get("position"),
+            "position": real(node.get("position")),
         }
     )
 
@@ -86,7 +87,7 @@ def project(names: Names, node: Json) -> Json:
             "state": short(_of(node, "status", "name"), 80),
             "state_type": short(_of(node, "status", "type"), 80),
             "health": short(node.get("health"), 40),
-            "progress": node.get("progress"),
+            "progress": real(node.get("progress")),
             "lead_name": short(_of(node, "lead", "name"), 200),
             "start_date": day(node.get("startDate")),
             "target_date": day(node.get("targetDate")),
@@ -108,7 +109,7 @@ def cycle(names: Names, node: Json) -> Json:
             "starts_at": moment(node.get("startsAt")),
             "ends_at": moment(node.get("endsAt")),
             "completed_at": moment(node.get("completedAt")),
-            "progress": node.get("progress"),
+            "progress": real(node.get("progress"), MOST_PROGRESS),
         }
     )
 
@@ -145,7 +146,7 @@ def issue(names: Names, node: Json) -> Json:
             "parent_external_id": _of(node, "parent"),
             "label_ids": sorted(str(found) for found in node.get("labelIds") or []),
             "priority": whole(node.get("priority")),
-            "estimate": node.get("estimate"),
+            "estimate": real(node.get("estimate")),
             "assignee_external_id": _of(node, "assignee"),
             "assignee_name": short(_of(node, "assignee", "name"), 200),
             "assignee_email": short(_of(node, "assignee", "email"), 320),
@@ -193,10 +194,3 @@ def comment(names: Names, node: Json) -> Json | None:
             "source_created_at": moment(node.get("createdAt")),
         }
     )
-
-
-def whole(value: Any) -> int | None:
-    """Linear counts in floats; None for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value)

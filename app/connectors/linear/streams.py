@@ -13,7 +13,7 @@ from app.connectors.breaker import Breaker
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
 from app.connectors.errors import ConnectorError
-from app.connectors.failures import Rejected
+from app.connectors.failures import Judged
 from app.connectors.linear import mapping, writer
 from app.connectors.linear.client import MOST_PER_PAGE, LinearClient, nodes
 from app.connectors.linear.mapping import Names
@@ -106,7 +106,7 @@ class Reading:
 
     read_at: datetime
     rows: list[Json] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    judged: Judged = field(default_factory=Judged)
     ids: set[str] = field(default_factory=set)
 
 
@@ -139,7 +139,7 @@ class ListStream:
                     write=partial(self.write, reading),
                     place=window.place(place),
                     records=len(records),
-                    rejected=tuple(reading.rejected),
+                    judged=reading.judged,
                 )
                 if after is None:
                     return
@@ -185,8 +185,8 @@ class ListStream:
             if row is not None:
                 reading.rows.append(row)
 
-        collect(records, self.name, take, reading.rejected)
-        reading.ids = {str(found["id"]) for found in records if isinstance(found, dict)}
+        collect(records, self.name, take, reading.judged)
+        reading.ids = {str(found.get("id")) for found in records if isinstance(found, dict)}
         return reading
 
     def write(self, reading: Reading, tx: Tx) -> dict[str, int]:
@@ -208,7 +208,10 @@ class IssueStream(ListStream):
     """Issues; one with more blockers than come with it is asked about again."""
 
     def complete(self, record: Json) -> Json:
-        relations, after = nodes(record.get("inverseRelations") or {"nodes": []})
+        told = record.get("inverseRelations") or {"nodes": []}
+        if not isinstance(told, dict) or not isinstance(told.get("nodes"), list):
+            raise ValueError("inverseRelations is no list")
+        relations, after = nodes(told)
         while after is not None:
             data = self.client.ask("IssueBlockers", id=record["id"], after=after)
             more, after = nodes((data.get("issue") or {}).get("inverseRelations"))
@@ -254,7 +257,7 @@ class SweepStream:
                 return
 
     def _page(self, records: list[Any], began: datetime, after: str | None) -> Page:
-        ids = [record["id"] for record in records if isinstance(record, dict)]
+        ids = [record["id"] for record in records if isinstance(record, dict) and "id" in record]
         last = after is None
         saved = None if last else {"began": began.isoformat(), "after": after}
         return Page(

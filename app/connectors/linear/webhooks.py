@@ -105,7 +105,7 @@ class LinearDeliveries:
                     self.connection,
                     stream.name,
                     lambda tx: stream.write(reading, tx),
-                    reading.rejected,
+                    reading.judged,
                     self.settings,
                 )
             )

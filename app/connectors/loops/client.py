@@ -66,6 +66,15 @@ class LoopsClient:
             self._pace.hold(QUOTA_WINDOW)
 
 
+def team_name(settings: Settings) -> str:
+    """Ask Loops whether the key works: the name of its team. Raises ConnectorError."""
+    client = LoopsClient(settings)
+    try:
+        return client.team_name()
+    finally:
+        client.close()
+
+
 def _number(headers: Mapping[str, str], name: str) -> int | None:
     text = headers.get(name, "")
     return int(text) if text.isdecimal() else None

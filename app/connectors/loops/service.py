@@ -231,12 +231,3 @@ def _reply(
 
 def _nothing() -> dict[str, Any]:
     return {**Outcome().counters(), "errors": []}
-
-
-def team_name(settings: Settings) -> str:
-    """Ask Loops whether the key works: the name of its team. Raises ConnectorError."""
-    client = LoopsClient(settings)
-    try:
-        return client.team_name()
-    finally:
-        client.close()

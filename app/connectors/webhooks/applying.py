@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import orjson
 import psycopg
 import structlog
 
@@ -16,6 +15,7 @@ from app import metrics
 from app.connectors.connections import Connection
 from app.connectors.errors import NO_ATTEMPT, ConnectorError, patience
 from app.connectors.failures import LONGEST_DELAY
+from app.connectors.records import read_json
 from app.connectors.webhooks.model import Delivery, Ignored
 from app.connectors.webhooks.opened import Openings
 from app.connectors.webhooks.signatures import SCHEMES
@@ -91,7 +91,7 @@ def _load(project_id: UUID, rows: list[Row]) -> list[Delivery]:
             delivery_id=row["delivery_id"],
             event=row["event"],
             object_ref=row["object_ref"],
-            payload=orjson.loads(row["body"]) if row["body"] else {},
+            payload=read_json(row["body"]) if row["body"] else {},
             received_at=row["received_at"],
             attempts=row["attempts"],
         )

@@ -57,9 +57,10 @@ class Openings:
 
     def _look(self, connection_id: UUID) -> Connection | None:
         try:
-            return connections.find_by_id(self._context.project_id, connection_id)
+            found = connections.find_by_id(self._context.project_id, connection_id)
         except SecretUnreadable as error:
             raise ConnectorError("config_missing", str(error)) from None
+        return found if found and found.enabled else None
 
     def _open(self, connection: Connection) -> Opened:
         handler = HANDLERS.get(connection.connector)

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import structlog
 from psycopg.types.json import Jsonb
 
 from app import crypto, metrics
-from app.connectors.records import Json, short
+from app.connectors.records import Json, read_json, short
 from app.connectors.webhooks import signatures
 from app.connectors.webhooks.signatures import SCHEMES, Facts, Headers, Refused, Scheme
 from app.db import Row, db, statements
@@ -120,8 +119,8 @@ def _refuse(connector: str, check: Callable[[], None]) -> None:
 
 def _parse(body: bytes) -> Json:
     try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        payload = read_json(body)
+    except ValueError:
         payload = None
     if not isinstance(payload, dict):
         raise ApiError(400, "invalid_json", "The body is not a JSON object.")

@@ -13,8 +13,9 @@ from app.connectors.webhooks import doors, receiver
 from app.connectors.webhooks.signatures import SCHEMES
 from app.db import db, statements
 from app.scheduler.service import expect_run
+from app.web import cursors
 from app.web.errors import ApiError, invalid, not_found
-from app.web.inputs import ClampedInt, Input, Text
+from app.web.inputs import ClampedInt, Input, Text, path_number
 from app.web.operation import PUBLIC
 from app.web.routing import Api
 from config.settings import Settings
@@ -23,7 +24,6 @@ api = Api("webhooks")
 sql = statements("webhooks")
 
 STATUSES = ("pending", "processing", "done", "ignored", "failed", "dead_letter")
-LARGEST_ID = 2**63
 
 
 class Received(Schema):
@@ -116,7 +116,7 @@ def rotate_loops_webhook(project_id: UUID, body: dict[str, Any]) -> dict[str, An
 @api.get("/connectors/webhooks/deliveries", permission="project.read", query=DeliveryFilter)
 def list_deliveries(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
     """What vendors delivered, newest first. `next_cursor` continues it."""
-    before = _number(query.pop("cursor"), "This cursor is not one of ours.", "cursor")
+    before = _cursor(query.pop("cursor"))
     limit = query.pop("limit")
     with db.connection() as connection:
         rows = sql.list_deliveries(
@@ -135,11 +135,11 @@ def list_deliveries(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
     "/connectors/webhooks/deliveries/<delivery>/replay",
     permission="connectors.run",
     status=202,
-    errors=("delivery_not_found", "delivery_in_progress", "delivery_body_gone"),
+    errors=("delivery_not_found", "invalid_id", "delivery_in_progress", "delivery_body_gone"),
 )
 def replay_delivery(project_id: UUID, delivery: str) -> dict[str, Any]:
     """Apply a delivery once more, whatever became of it."""
-    number = _number(delivery, "The id in the path is not a number.", "delivery")
+    number = path_number(delivery)
     with db.transaction() as tx:
         row = sql.replay_delivery(tx, project_id=project_id, id=number)
         if row is None:
@@ -168,10 +168,9 @@ def _not_replayable(found: dict[str, Any] | None) -> ApiError:
     )
 
 
-def _number(text: str | None, message: str, path: str) -> int | None:
-    """A bigint id. Raises 400 for what is none."""
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or int(text) >= LARGEST_ID:
-        raise invalid(message, path)
-    return int(text)
+def _cursor(text: str | None) -> int | None:
+    """The delivery that a page ends with. Raises 400 for what is none."""
+    try:
+        return None if text is None else cursors.bigint(text)
+    except ValueError:
+        raise invalid("This cursor is not one of ours.", "cursor") from None
