@@ -263,6 +263,8 @@ def _no_outside_settings() -> None:
     for name in list(os.environ):
         if name.startswith(("CHATWOOT_", "OPENAI_", "AUTH_", "DATABASE_URL", "HUEY_URL")):
             del os.environ[name]
+    # A worker that steps back for the web steps back for the other tests too, and is waited for.
+    os.environ["WORKER_NICE"] = "0"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -64,7 +64,6 @@ class Process:
             "AUTH_CREDENTIALS": f"{LOGIN}:{PASSWORD}",
             "SECRET_KEY": "a secret key for tests, long enough",
             "LOG_LEVEL": "warning",
-            "WORKER_NICE": "0",  # other tests run beside; nobody measures here how they are spared
             "PROMETHEUS_MULTIPROC_DIR": str(home / "metrics"),
             **settings,
         }
