@@ -81,6 +81,7 @@ def test_words_are_looked_up_in_their_indexes(
         before=None,
         private=False,
         per_word=legs.MATCHES_PER_WORD,
+        often=legs.OFTEN,
         rare=legs.RARE,
         most=legs.CANDIDATES,
     )

@@ -37,6 +37,12 @@ class Name:
         object.__setattr__(self, "words", tuple(map(_spellings, TOKEN.findall(fold(self.name)))))
 
 
+@lru_cache(maxsize=2048)
+def name_of(kind: str, known_as: str, id: str | None, name: str) -> Name:
+    """The name with its stems, made once: the team and frequent clients come with every answer."""
+    return Name(kind, known_as, id, name)
+
+
 def pairs_in(texts: Iterable[str]) -> list[str]:
     """LIKE patterns of two words with capitals in a row, as a name is written in any inflection and in
     either alphabet. One word alone would be looked for in vain too often."""

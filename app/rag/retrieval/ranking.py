@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from app.db import Row
 from app.rag.retrieval.cues import asked_for, asking, ends_asking, tells
@@ -32,7 +33,7 @@ ANSWERS_WITHIN = 3  # messages after a message that may be the answer to it
 FADING = 0.6  # with each message between them
 
 
-@dataclass
+@dataclass(eq=False)
 class Item:
     """A source that may answer."""
 
@@ -132,12 +133,17 @@ def share_of(hits: list[float], counts: list[int], everything: int, settings: Se
     A word that nobody ever wrote counts for less: with many of those, the question is about something
     else, and that is told by `coverage` for the whole answer.
     """
-    unknown = settings.search_weight_unknown_word
-    worth = [rarity(count, everything) * (1.0 if count else unknown) for count in counts]
+    worth = _worth(tuple(counts), everything, settings.search_weight_unknown_word)
     whole = sum(worth)
     return sum(w * hit for w, hit in zip(worth, hits, strict=True)) / whole if whole else 0.0
 
 
+@lru_cache(maxsize=64)
+def _worth(counts: tuple[int, ...], everything: int, unknown: float) -> list[float]:
+    return [rarity(count, everything) * (1.0 if count else unknown) for count in counts]
+
+
+@lru_cache(maxsize=1024)
 def rarity(matches: int, everything: int) -> float:
     """How much a word tells: the logarithm of how few have it (inverse document frequency)."""
     return math.log(1 + max(everything, 1) / max(matches, 1))
@@ -150,15 +156,17 @@ def _weigh_places(items: list[Item], question: str, settings: Settings) -> None:
     for item in items:
         if item.conversation:
             talks.setdefault(item.conversation, []).append(item)
+    best = {
+        name: sorted((item.own for item in talk), reverse=True)[:3] for name, talk in talks.items()
+    }
     for item in items:
         text = item.row["body"] or ""
         fits = item.own + settings.search_weight_length * min(1.0, len(text) / 400) * bool(item.own)
-        if item.conversation:
-            talk = talks[item.conversation]
-            best = sorted((other.own for other in talk), reverse=True)[:3]
+        if place := item.conversation:
+            talk = talks[place]
             replied = _replied_to(item, talk)
             fits += (
-                settings.search_weight_conversation * sum(best) / 3
+                settings.search_weight_conversation * sum(best[place]) / 3
                 + settings.search_weight_reply * replied
             )
             if replied and not item.matched_by:

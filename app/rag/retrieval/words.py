@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from snowballstemmer import stemmer
@@ -54,7 +54,7 @@ class Word:
     def forms(self) -> tuple[str, ...]:
         return (self.text, *self.also)
 
-    @property
+    @cached_property
     def stems(self) -> tuple[str, ...]:
         """What stands in a text wherever a form or an inflection of it stands."""
         return (self.stem, *(stem(form) for form in self.also))
@@ -106,6 +106,7 @@ def words_of(question: str) -> list[Word]:
     return list(found.values())
 
 
+@lru_cache(maxsize=8192)
 def stem(text: str) -> str:
     """What stays of a word in all its forms. Identifiers and numbers stay whole."""
     if not text.isalpha():
