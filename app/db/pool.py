@@ -32,7 +32,7 @@ Connection = psycopg.Connection[Row]
 class SearchConnection(psycopg.Connection[Row]):
     """A connection whose answers come in Postgres' own form: arrays are read three times as fast."""
 
-    def execute(
+    def execute(  # type: ignore[override]
         self,
         query: QueryNoTemplate,
         params: Params | None = None,
