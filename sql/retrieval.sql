@@ -19,37 +19,39 @@ JOIN rag_chunks c ON c.project_id = :project_id AND c.id = n.chunk_id
 ORDER BY n.distance, c.id;
 
 -- name: sources_with_words(project_id, words, sources, since, before, private, per_word, often, rare, most)
--- Words of the question, each with its forms (itself and its translations). First in every sixteenth source:
--- a word that `often` of those have is common, and its other sources are not listed. All other words are
--- looked up whole, `per_word` sources each at most. What full text takes apart (identifiers, numbers) is
--- looked for as typed, and a word that is rare so far also inside longer words, by the trigram index. Common
--- words find by being together: the sources that have all of them, or else all but one. Rare words weigh more.
+-- Words of the question, each with its forms (itself and its translations). First in every 32nd source: a
+-- word that `often` of those have is common, and its other sources are not listed. All other words are looked
+-- up whole, `per_word` sources each at most. What full text takes apart (identifiers, numbers) is looked for as
+-- typed, and a word that is rare so far also inside longer words, by the trigram index. Common words find by
+-- being together: the sources that have all of them, or else all but one. Each costs what the rarest (or the
+-- second rarest) of them occurs: where that is too much, the sample has to do. Rare words weigh more.
 WITH asked AS MATERIALIZED (
-    SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
-           (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
-            FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
-    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) LIMIT 8
+    SELECT w.*, own_query(:project_id, w.query) AS own
+    FROM (SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
+                 (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+                  FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
+          FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) LIMIT 8) w
 ), sample AS MATERIALIZED (
     SELECT a.number, hit.source_type, hit.source_pk
     FROM asked a CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ a.query AND in_word_sample(t.source_pk)
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own AND in_word_sample(t.source_pk)
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
-        LIMIT :per_word) hit
+        LIMIT :per_word / 2) hit
 ), common AS MATERIALIZED (
-    SELECT number FROM sample GROUP BY number HAVING count(*) >= :often
+    SELECT number, count(*) AS seen FROM sample GROUP BY number HAVING count(*) >= :often
 ), plain AS MATERIALIZED (
     SELECT number, source_type, source_pk FROM sample WHERE number IN (SELECT number FROM common)
     UNION ALL
     SELECT a.number, hit.source_type, hit.source_pk
     FROM asked a CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ a.query
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :per_word) hit
     WHERE a.number NOT IN (SELECT number FROM common)
 ), plainly AS MATERIALIZED (
-    SELECT a.*, CASE WHEN c.number IS NOT NULL THEN :per_word ELSE coalesce(p.n, 0) END AS n
+    SELECT a.*, coalesce(c.seen, 0) AS seen, CASE WHEN c.number IS NOT NULL THEN :per_word ELSE coalesce(p.n, 0) END AS n
     FROM asked a LEFT JOIN common c USING (number)
     LEFT JOIN (SELECT number, count(*) AS n FROM plain GROUP BY number) p USING (number)
 ), typed AS MATERIALIZED (
@@ -61,7 +63,7 @@ WITH asked AS MATERIALIZED (
         LIMIT :per_word) hit
     WHERE a.n < :rare
 ), counted AS MATERIALIZED (
-    SELECT a.number, a.query, a.exact, a.n + coalesce(t.n, 0) AS n,
+    SELECT a.number, a.query, a.own, a.exact, a.seen, a.n + coalesce(t.n, 0) AS n,
            CASE WHEN a.n + coalesce(t.n, 0) < :rare THEN a.parts ELSE '{}' END AS parts
     FROM plainly a LEFT JOIN (SELECT number, count(*) AS n FROM typed GROUP BY number) t USING (number)
 ), partly AS MATERIALIZED (
@@ -71,23 +73,32 @@ WITH asked AS MATERIALIZED (
         WHERE t.project_id = :project_id AND t.body LIKE pattern
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :rare) hit
+), together AS MATERIALIZED (
+    SELECT count(*) AS words, string_agg('(' || own::text || ')', ' & ')::tsquery AS query,
+           min(seen) >= :per_word / 2 AS too_common, (array_agg(seen ORDER BY seen))[2] < 3 * :often AS but_one
+    FROM counted WHERE n >= :per_word HAVING count(*) > 1
 ), every_word AS MATERIALIZED (
-    SELECT hit.source_type, hit.source_pk, f.words
-    FROM (SELECT count(*) AS words, string_agg('(' || query::text || ')', ' & ')::tsquery AS query
-          FROM counted WHERE n >= :per_word HAVING count(*) > 1) f CROSS JOIN LATERAL (
-        SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ f.query
-          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
-        LIMIT :most) hit
+    SELECT hit.source_type, hit.source_pk, f.words FROM together f CROSS JOIN LATERAL (
+        (SELECT t.source_type, t.source_pk FROM search_texts t
+         WHERE NOT f.too_common AND t.project_id = :project_id AND own_words(t.project_id, t.words) @@ f.query
+           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+         LIMIT :most)
+        UNION ALL
+        (SELECT t.source_type, t.source_pk FROM search_texts t
+         WHERE f.too_common AND t.project_id = :project_id AND own_words(t.project_id, t.words) @@ f.query
+           AND in_word_sample(t.source_pk)
+           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+         LIMIT :most)) hit
 ), but_one AS MATERIALIZED (
     SELECT hit.source_type, hit.source_pk, q.words
     FROM (SELECT max(n) AS words, string_agg('(' || query || ')', ' | ')::tsquery AS query
-          FROM (SELECT count(*) AS n, string_agg('(' || other.query::text || ')', ' & ') AS query
+          FROM (SELECT count(*) AS n, string_agg('(' || other.own::text || ')', ' & ') AS query
                 FROM counted one JOIN counted other ON other.number <> one.number AND other.n >= :per_word
                 WHERE one.n >= :per_word GROUP BY one.number HAVING count(*) > 1) one
-          WHERE (SELECT count(*) FROM every_word) < :rare) q CROSS JOIN LATERAL (
+          WHERE (SELECT count(*) FROM every_word) < :rare AND (SELECT but_one FROM together)) q
+    CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ q.query
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ q.query
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :most) hit
 ), candidates AS (

@@ -40,7 +40,7 @@ sql = statements("retrieval")
 rag_sql = statements("rag")
 
 MOST_EVIDENCE = 50
-LOOKED_AT = 30  # sources that are weighed with their neighbours
+LOOKED_AT = 20  # sources that are weighed with their neighbours
 CHUNK_FIELDS = (
     "id",
     "source_type",
@@ -128,7 +128,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.
-        wanted = max(3 * query.top_k, 60)
+        wanted = max(3 * query.top_k, 40)
         try:
             towards = direction_of(query, context, settings)
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)

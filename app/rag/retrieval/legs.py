@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 sql = statements("retrieval")
 
 MATCHES_PER_WORD = 200
-OFTEN = 40  # sources of the sample (every sixteenth) that have a common word
+OFTEN = 20  # sources of the sample (every 32nd) that have a common word
 RARE = 20  # a word with fewer matches is also looked for inside longer words
 CANDIDATES = 80
 NEIGHBOURS = 2  # messages before and after one that was found

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import mul
 
 from app.db import Row
 from app.rag.retrieval.cues import asked_for, asking, ends_asking, tells
@@ -135,7 +136,7 @@ def share_of(hits: list[float], counts: list[int], everything: int, settings: Se
     """
     worth = _worth(tuple(counts), everything, settings.search_weight_unknown_word)
     whole = sum(worth)
-    return sum(w * hit for w, hit in zip(worth, hits, strict=True)) / whole if whole else 0.0
+    return sum(map(mul, worth, hits)) / whole if whole else 0.0
 
 
 @lru_cache(maxsize=64)
