@@ -5,6 +5,10 @@
 SELECT set_config('session_replication_role', 'replica', false), set_config('maintenance_work_mem', '2GB', false),
        set_config('max_parallel_maintenance_workers', '2', false), set_config('synchronous_commit', 'off', false);
 
+-- name: forget_stamp()!
+-- Until all is done, the copy is not what the stamp of its original says.
+DELETE FROM app_settings WHERE key = 'bench';
+
 -- name: indexes()
 -- What is dropped while rows are copied and made again afterwards, with what makes it.
 SELECT c.relname AS name, i.indrelid::regclass::text AS of, a.amname AS kind, pg_get_indexdef(i.indexrelid) AS definition
@@ -63,11 +67,11 @@ WHERE name IN ('messages', 'conversations') OR name LIKE 'chunks.%%';
 
 -- name: index_size(name)$
 -- Of an index with all its parts, in bytes.
-SELECT coalesce(sum(pg_relation_size(t.relid)), 0)::bigint FROM pg_partition_tree(:name::regclass) t;
+SELECT (pg_relation_size(:name::regclass)
+        + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = :name::regclass), 0))::bigint;
 
 -- name: built()$
 SELECT value FROM app_settings WHERE key = 'bench_indexes';
 
 -- name: set_built(built)!
-INSERT INTO app_settings (key, value) VALUES ('bench_indexes', :built::jsonb)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+INSERT INTO app_settings (key, value) VALUES ('bench_indexes', :built::jsonb);
