@@ -40,7 +40,7 @@ sql = statements("retrieval")
 rag_sql = statements("rag")
 
 MOST_EVIDENCE = 50
-LOOKED_AT = 20  # sources that are weighed with their neighbours
+LOOKED_AT = 30  # sources that are weighed with their neighbours
 CHUNK_FIELDS = (
     "id",
     "source_type",
