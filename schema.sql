@@ -142,6 +142,14 @@ CREATE FUNCTION fold_text(given text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN translate(lower(NORMALIZE(given, NFKC)), 'ё'::text, 'е'::text);
 
+CREATE FUNCTION in_word_sample(source_pk text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((hashtext(source_pk) & 31) = 0);
+
+CREATE FUNCTION is_wanted(private boolean, source_type text, occurred_at timestamp with time zone, with_private boolean, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((with_private OR (NOT private)) AND ((sources IS NULL) OR (source_type = ANY (sources))) AND ((since IS NULL) OR (occurred_at >= since)) AND ((before IS NULL) OR (occurred_at < before)));
+
 CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
     LANGUAGE plpgsql
     AS $_$
@@ -206,6 +214,14 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+CREATE FUNCTION own_query(project_id uuid, query tsquery) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (regexp_replace((query)::text, '''((?:[^'']|'''')+)'''::text, ((''''::text || "left"((project_id)::text, 8)) || '\1'''::text), 'g'::text))::tsquery;
+
+CREATE FUNCTION own_words(project_id uuid, words tsvector) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN array_to_tsvector(ARRAY(SELECT ("left"((own_words.project_id)::text, 8) || word.word) FROM unnest(tsvector_to_array(own_words.words)) word(word) WHERE (length(word.word) <= 400)));
 
 CREATE FUNCTION refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -2006,7 +2022,9 @@ CREATE INDEX search_analytics_user ON search_analytics USING btree (user_id, cre
 
 CREATE INDEX search_texts_body ON ONLY search_texts USING gin (body gin_trgm_ops);
 
-CREATE INDEX search_texts_words ON ONLY search_texts USING gin (words);
+CREATE INDEX search_texts_sample ON ONLY search_texts USING gin (own_words(project_id, words)) WHERE in_word_sample(source_pk);
+
+CREATE INDEX search_texts_words ON ONLY search_texts USING gin (own_words(project_id, words));
 
 CREATE INDEX sessions_last_seen ON sessions USING btree (last_seen_at);
 

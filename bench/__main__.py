@@ -17,18 +17,19 @@ import psutil
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from bench import bare, data, explain, report, routes, streams
+from bench import bare, data, explain, million, report, routes, streams
 from bench.bare import Statement
 from bench.data import Loaded
 from bench.memory import memory_of
 from bench.place import SECRET_KEY, Place, opened
+from bench.processor import used
 from bench.recall import recall
 from bench.report import Figures, RouteFigures
 from bench.sync import running, sync
 from config.settings import load as load_settings
 from tests.running import Web
 
-CLIENTS = 8
+CLIENTS = 16
 WEB_WORKERS = 2
 
 
@@ -51,14 +52,20 @@ QUICK = Pace(1.0, 8_000, 20, 10, 20, 90)
 @click.command()
 @click.option("--quick", is_flag=True, help="10,000 messages and short measurements.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option(
+    "--million", "ten_times", is_flag=True, help="Only: the same with ten times the data, in turn."
+)
 @click.option("--explain", "explained", is_flag=True, help="Print the plans of all statements too.")
-def main(quick: bool, as_json: bool, explained: bool) -> None:
+def main(quick: bool, as_json: bool, ten_times: bool, explained: bool) -> None:
     """Measure routes, their SQL alone, live events, sync, embedding, memory and recall."""
     pace = QUICK if quick else FULL
     console = Console(stderr=as_json, highlight=False)
     if not console.is_terminal:
         console.width = 160
     with opened(load_settings().home / "bench") as place:
+        if ten_times:
+            _compare(place, quick, pace, console)
+            return
         with _progress(console) as progress:
             loaded = data.load(place, quick, progress)
             figures = Figures(_setting(loaded), CLIENTS)
@@ -69,6 +76,18 @@ def main(quick: bool, as_json: bool, explained: bool) -> None:
             console.print(plan, markup=False)
     if as_json:
         click.echo(orjson.dumps(figures.as_json(), option=orjson.OPT_INDENT_2))
+
+
+def _compare(place: Place, quick: bool, pace: Pace, console: Console) -> None:
+    """Questions to the measured database and to one of ten times the data, in turn."""
+    with _progress(console) as progress:
+        smaller = data.load(place, quick, progress)
+        larger, built = million.load(place, smaller, progress)
+        with _web(place, smaller.url) as one, _web(place, larger.url) as ten:
+            asked = million.compare((one, smaller), (ten, larger), place, pace.seconds)
+        recalls = million.recalls(larger, pace.recall_questions)
+    for table in report.million_tables(million.Compared(built, asked, recalls)):
+        console.print(table)
 
 
 def _measure(
@@ -103,7 +122,9 @@ def _routes(
     wanted = routes.routes(loaded, pace.questions)
     for route in progress.track(wanted, description="routes"):
         routes.enter(web, route.project)
-        one = routes.drive(web, route, 1, pace.seconds)
+        with used(place, web) as processor:
+            one = routes.drive(web, route, 1, pace.seconds)
+        requests = one.count + routes.WARM_UP
         many = routes.drive(web, route, CLIENTS, pace.seconds)
         scripts = [script for script in bare.statements_of(loaded.app, web, route) if script]
         seen += [statement for script in scripts for statement in script]
@@ -113,7 +134,8 @@ def _routes(
             else None
             for clients in (1, CLIENTS)
         )
-        figures.routes.append(RouteFigures(route.name, one, many, bare_one, bare_many))
+        cpu = (1000 * seconds / requests for seconds in (processor.web, processor.postgres))
+        figures.routes.append(RouteFigures(route.name, one, many, bare_one, bare_many, *cpu))
     return seen
 
 

@@ -61,7 +61,7 @@ def load(place: Place, quick: bool, progress: Progress) -> Loaded:
     name = "quick" if quick else "full"
     url = place.server.ensure_database(name)
     seconds = None
-    if _stamp_of(url) != stamp():
+    if stamp_of(url) != stamp():
         place.drop(name)
         started = time.monotonic()
         app = place.application(place.server.ensure_database(name))
@@ -87,7 +87,7 @@ def stamp() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _stamp_of(url: str) -> str | None:
+def stamp_of(url: str) -> str | None:
     try:
         with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
             found: str | None = data_sql.stamp(connection)

@@ -55,6 +55,12 @@ class Shared:
             return next(self._values)
 
 
+def new_questions(most: int) -> Shared:
+    """Bodies of questions that nobody asked before, without numbers of one or two digits."""
+    made = questions(most, seed=1)
+    return Shared(body_of(text) for text in made if not SHORT_NUMBER.search(text))
+
+
 def body_of(question: str) -> bytes:
     return orjson.dumps({"query": question})
 
@@ -65,7 +71,7 @@ def routes(loaded: Loaded, most_questions: int) -> list[Route]:
     trigram index can look up, stand apart."""
     largest, scanned = loaded.largest, loaded.largest_scanned
     made = questions(most_questions, seed=1)
-    fresh = Shared(body_of(text) for text in made if not SHORT_NUMBER.search(text))
+    fresh = new_questions(most_questions)
     numbered = Shared(body_of(text) for text in made if SHORT_NUMBER.search(text))
     repeated = Shared(itertools.cycle([body_of(text) for text in questions(REPEATED, seed=2)]))
     plain = ["/health", "/auth/me", "/projects", "/jobs/status", "/jobs/scheduler"]

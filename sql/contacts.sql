@@ -78,7 +78,7 @@ WITH fitting AS NOT MATERIALIZED (
     SELECT f.id, f.at
     FROM search_texts t JOIN fitting f ON f.id = t.source_pk
     WHERE t.project_id = :project_id AND t.source_type = 'chatwoot_message'
-      AND (t.body LIKE :pattern::text OR t.words @@ plainto_tsquery('russian', :words))
+      AND (t.body LIKE :pattern::text OR own_words(t.project_id, t.words) @@ own_query(:project_id, plainto_tsquery('russian', :words)))
 ), page AS (
     (SELECT id, at FROM fitting
      WHERE NOT :searching AND NOT :oldest_first

@@ -10,9 +10,6 @@ SELECT p.data_version, p.embedding_policy, p.search_model_id, m.identity AS sear
 FROM projects p LEFT JOIN embedding_models m ON m.id = p.search_model_id
 WHERE p.id = :project_id;
 
--- name: set_leg_timeout(milliseconds)!
-SELECT set_config('statement_timeout', :milliseconds, true);
-
 -- name: nearest_chunks(project_id, model_id, dimensions, vector, wanted, exact, ef_search, sources, since, before)
 SELECT c.id, c.source_type, c.source_pk, c.chunk_index, c.text, c.conversation_global_id, c.message_global_id,
        c.occurred_at, n.distance
@@ -21,78 +18,109 @@ FROM nearest_vectors(:project_id, :model_id::smallint, :dimensions, :vector, :wa
 JOIN rag_chunks c ON c.project_id = :project_id AND c.id = n.chunk_id
 ORDER BY n.distance, c.id;
 
--- name: sources_with_words(project_id, words, sources, since, before, private, per_word, rare, most)
--- Words of the question, each with its forms (itself and its translations), by full text; what full text
--- takes apart (identifiers, numbers) as typed, by the trigram index; and words that are rare so far also
--- as parts of longer words. Up to `per_word` sources of each, so that a word of half the project costs no
--- more than that. A source that has several words of that kind may be left out by each of them, so those
--- that have all or all but one of them are added. Rare words weigh more.
+-- name: sources_with_words(project_id, words, sources, since, before, private, per_word, often, rare, most)
+-- Words of the question, each with its forms (itself and its translations). First in every 32nd source: a
+-- word that `often` of those have is common, and its other sources are not listed. All other words are looked
+-- up whole, `per_word` sources each at most. What full text takes apart (identifiers, numbers) is looked for as
+-- typed, and a word that is rare so far also inside longer words, by the trigram index. Common words find by
+-- being together: the sources that have all of them, or else all but one. Each costs what the rarest (or the
+-- second rarest) of them occurs: where that is too much, the sample has to do. Rare words weigh more.
 WITH asked AS MATERIALIZED (
-    SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
-           (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
-            FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
-    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[])
-), whole AS MATERIALIZED (
+    SELECT w.*, own_query(:project_id, w.query) AS own
+    FROM (SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
+                 (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+                  FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
+          FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) LIMIT 8) w
+), sample AS MATERIALIZED (
     SELECT a.number, hit.source_type, hit.source_pk
     FROM asked a CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ a.query AND (:private OR NOT t.private)
-          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
-          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
-          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
-        LIMIT :per_word) hit
-    UNION
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own AND in_word_sample(t.source_pk)
+          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+        LIMIT :per_word / 2) hit
+), common AS MATERIALIZED (
+    SELECT number, count(*) AS seen FROM sample GROUP BY number HAVING count(*) >= :often
+), plain AS MATERIALIZED (
+    SELECT number, source_type, source_pk FROM sample WHERE number IN (SELECT number FROM common)
+    UNION ALL
     SELECT a.number, hit.source_type, hit.source_pk
-    FROM asked a CROSS JOIN unnest(a.exact) pattern CROSS JOIN LATERAL (
+    FROM asked a CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.body LIKE pattern AND (:private OR NOT t.private)
-          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
-          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
-          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own
+          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :per_word) hit
+    WHERE a.number NOT IN (SELECT number FROM common)
+), plainly AS MATERIALIZED (
+    SELECT a.*, coalesce(c.seen, 0) AS seen, CASE WHEN c.number IS NOT NULL THEN :per_word ELSE coalesce(p.n, 0) END AS n
+    FROM asked a LEFT JOIN common c USING (number)
+    LEFT JOIN (SELECT number, count(*) AS n FROM plain GROUP BY number) p USING (number)
+), typed AS MATERIALIZED (
+    SELECT a.number, hit.source_type, hit.source_pk
+    FROM plainly a CROSS JOIN unnest(a.exact) pattern CROSS JOIN LATERAL (
+        SELECT t.source_type, t.source_pk FROM search_texts t
+        WHERE t.project_id = :project_id AND t.body LIKE pattern AND t.words @@ a.query IS NOT TRUE
+          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+        LIMIT :per_word) hit
+    WHERE a.n < :rare
 ), counted AS MATERIALIZED (
-    SELECT a.number, a.query, a.parts, coalesce(w.n, 0) AS n
-    FROM asked a LEFT JOIN (SELECT number, count(*) AS n FROM whole GROUP BY number) w ON w.number = a.number
+    SELECT a.number, a.query, a.own, a.exact, a.seen, a.n + coalesce(t.n, 0) AS n,
+           CASE WHEN a.n + coalesce(t.n, 0) < :rare THEN a.parts ELSE '{}' END AS parts
+    FROM plainly a LEFT JOIN (SELECT number, count(*) AS n FROM typed GROUP BY number) t USING (number)
 ), partly AS MATERIALIZED (
     SELECT c.number, hit.source_type, hit.source_pk
     FROM counted c CROSS JOIN unnest(c.parts) pattern CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE c.n < :rare AND t.project_id = :project_id AND t.body LIKE pattern AND (:private OR NOT t.private)
-          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
-          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
-          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+        WHERE t.project_id = :project_id AND t.body LIKE pattern
+          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :rare) hit
-), most_words AS (
-    SELECT DISTINCT hit.source_type, hit.source_pk
-    FROM (SELECT string_agg('(' || other.query::text || ')', ' & ')::tsquery AS query
-          FROM counted one JOIN counted other ON other.number <> one.number
-          WHERE one.n >= :per_word AND other.n >= :per_word
-          GROUP BY one.number) but_one
+), together AS MATERIALIZED (
+    SELECT count(*) AS words, string_agg('(' || own::text || ')', ' & ')::tsquery AS query,
+           min(seen) >= :per_word / 2 AS too_common, (array_agg(seen ORDER BY seen))[2] < 3 * :often AS but_one
+    FROM counted WHERE n >= :per_word HAVING count(*) > 1
+), every_word AS MATERIALIZED (
+    SELECT hit.source_type, hit.source_pk, f.words FROM together f CROSS JOIN LATERAL (
+        (SELECT t.source_type, t.source_pk FROM search_texts t
+         WHERE NOT f.too_common AND t.project_id = :project_id AND own_words(t.project_id, t.words) @@ f.query
+           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+         LIMIT :most)
+        UNION ALL
+        (SELECT t.source_type, t.source_pk FROM search_texts t
+         WHERE f.too_common AND t.project_id = :project_id AND own_words(t.project_id, t.words) @@ f.query
+           AND in_word_sample(t.source_pk)
+           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
+         LIMIT :most)) hit
+), but_one AS MATERIALIZED (
+    SELECT hit.source_type, hit.source_pk, q.words
+    FROM (SELECT max(n) AS words, string_agg('(' || query || ')', ' | ')::tsquery AS query
+          FROM (SELECT count(*) AS n, string_agg('(' || other.own::text || ')', ' & ') AS query
+                FROM counted one JOIN counted other ON other.number <> one.number AND other.n >= :per_word
+                WHERE one.n >= :per_word GROUP BY one.number HAVING count(*) > 1) one
+          WHERE (SELECT count(*) FROM every_word) < :rare AND (SELECT but_one FROM together)) q
     CROSS JOIN LATERAL (
         SELECT t.source_type, t.source_pk FROM search_texts t
-        WHERE t.project_id = :project_id AND t.words @@ but_one.query AND (:private OR NOT t.private)
-          AND (:sources::text[] IS NULL OR t.source_type = ANY(:sources))
-          AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
-          AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
+        WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ q.query
+          AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
         LIMIT :most) hit
 ), candidates AS (
     SELECT source_type, source_pk, sum(weight) AS weight
-    FROM (SELECT w.source_type, w.source_pk, 1.0::float8 / c.n AS weight FROM whole w JOIN counted c USING (number)
+    FROM (SELECT w.source_type, w.source_pk, 1.0::float8 / c.n AS weight
+          FROM (TABLE plain UNION ALL TABLE typed) w JOIN counted c USING (number)
           UNION ALL
           SELECT p.source_type, p.source_pk, 0.5::float8 / :rare FROM partly p
           UNION ALL
-          SELECT m.source_type, m.source_pk, 1.0::float8 / :per_word FROM most_words m) found
+          SELECT source_type, source_pk, words::float8 / :per_word FROM (TABLE every_word UNION ALL TABLE but_one) most_words
+         ) found
     GROUP BY source_type, source_pk ORDER BY weight DESC, source_type, source_pk LIMIT :most
 )
-SELECT t.source_type, t.source_pk, t.conversation_global_id, t.occurred_at,
+SELECT t.source_type, t.source_pk,
        (SELECT array_agg(n ORDER BY number) FROM counted) AS word_matches,
        -- A word in any of its inflections counts whole, a longer word that holds it counts half.
        (SELECT array_agg(CASE WHEN t.words @@ a.query OR t.body LIKE ANY (a.exact) THEN 1.0
                               WHEN t.body LIKE ANY (a.parts) THEN 0.5 ELSE 0.0 END::float8 ORDER BY a.number)
-        FROM asked a) AS hits
+        FROM counted a) AS hits
 FROM candidates c
 JOIN search_texts t ON t.project_id = :project_id AND t.source_type = c.source_type AND t.source_pk = c.source_pk
-ORDER BY c.weight DESC, t.occurred_at DESC NULLS LAST, t.source_type, t.source_pk;
+ORDER BY c.weight DESC, t.source_type, t.source_pk;
 
 -- name: look_closer(project_id, message_ids, document_ids, words, vector, model_id, private, neighbours)
 -- Everything about these sources that ranking and showing ask for. A message comes with its neighbours:
@@ -126,7 +154,7 @@ WITH asked AS MATERIALIZED (
            m.created_at, m.private,
            k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
                || '?messageId=' || m.message_id AS source_url,
-           '{}'::jsonb AS facts
+           NULL::jsonb AS facts
     FROM around a
     JOIN cw_messages m ON m.project_id = :project_id AND m.id = a.id AND m.deleted_at IS NULL AND (:private OR NOT m.private)
     LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
@@ -145,10 +173,6 @@ SELECT f.*,
 FROM found f
 LEFT JOIN search_texts t ON t.project_id = :project_id AND t.source_type = f.source_type AND t.source_pk = f.source_pk
 ORDER BY f.conversation_global_id, f.created_at, f.source_pk;
-
--- name: commit_without_waiting()!
--- For this transaction: the disk is not waited for. A run lost with the power is a line of history.
-SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms, query_norm, result_count)$
 -- The run and the search event behind it, in one statement.

@@ -175,11 +175,16 @@ ORDER BY r.job_type;
 SELECT name, value FROM project_counters WHERE project_id = :project_id ORDER BY name;
 
 -- name: table_sizes(names)
--- Sizes from the file system and the planner's statistics, never from rows. For the whole installation.
-SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes, greatest(c.reltuples, 0)::float8 AS all_rows,
-       pg_database_size(current_database()) AS database_bytes
+-- Sizes from the file system and the planner's statistics, never from rows. For the whole installation; a
+-- table in parts has the sum of its parts.
+WITH whole AS MATERIALIZED (SELECT pg_database_size(current_database()) AS bytes)
+SELECT c.relname AS name, sum(pg_total_relation_size(part.oid))::bigint AS bytes,
+       sum(greatest(part.reltuples, 0))::float8 AS all_rows, (SELECT bytes FROM whole) AS database_bytes
 FROM pg_class c
+JOIN pg_class part ON part.relkind = 'r'
+    AND (part.oid = c.oid OR part.oid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid))
 WHERE c.relname = ANY(:names) AND c.relnamespace = 'public'::regnamespace
+GROUP BY c.relname
 ORDER BY c.relname;
 
 -- name: watermarks(project_id)

@@ -222,7 +222,7 @@ WITH mine AS MATERIALIZED (
         SELECT m.id, m.created_at AS updated_at
         FROM search_texts t JOIN cw_messages m ON m.project_id = p.id AND m.id = t.source_pk AND m.deleted_at IS NULL
         WHERE t.project_id = p.id AND t.source_type = 'chatwoot_message' AND (:private OR NOT t.private)
-          AND (t.words @@ to_tsquery('russian', :words) OR t.body LIKE :pattern::text)
+          AND (own_words(t.project_id, t.words) @@ own_query(p.id, to_tsquery('russian', :words)) OR t.body LIKE :pattern::text)
           AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
           AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
         ORDER BY coalesce(m.created_at, '-infinity') DESC, m.id DESC LIMIT :most) t
@@ -230,7 +230,7 @@ WITH mine AS MATERIALIZED (
         SELECT count(*) AS of_project FROM (
             SELECT FROM search_texts t
             WHERE t.project_id = p.id AND t.source_type = 'chatwoot_message' AND (:private OR NOT t.private)
-              AND (t.words @@ to_tsquery('russian', :words) OR t.body LIKE :pattern::text)
+              AND (own_words(t.project_id, t.words) @@ own_query(p.id, to_tsquery('russian', :words)) OR t.body LIKE :pattern::text)
               AND (:since::timestamptz IS NULL OR t.occurred_at >= :since)
               AND (:before::timestamptz IS NULL OR t.occurred_at < :before)
             LIMIT 1000) seen) n

@@ -12,17 +12,36 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import orjson
 import psycopg
 import structlog
+from psycopg.abc import Params, QueryNoTemplate
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
+set_json_loads(orjson.loads)
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+
+
+class SearchConnection(psycopg.Connection[Row]):
+    """A connection whose answers come in Postgres' own form: arrays are read three times as fast."""
+
+    def execute(  # type: ignore[override]
+        self,
+        query: QueryNoTemplate,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool = True,
+    ) -> psycopg.Cursor[Row]:
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
 
 # The transaction this request or job is in. Work inside it joins it, so that an idempotency key and
 # the deed it stands for are committed together or not at all.
@@ -39,6 +58,7 @@ class Database:
     def __init__(self) -> None:
         self._settings: Settings | None = None
         self._pool: ConnectionPool[Connection] | None = None
+        self._search_pool: ConnectionPool[Connection] | None = None
         self._lock = threading.Lock()
 
     def bind(self, settings: Settings) -> None:
@@ -71,7 +91,23 @@ class Database:
         if ambient is not None:
             yield ambient
             return
-        pool = self._open_pool()
+        with self._lent(self._open_pool()) as connection:
+            yield connection
+
+    @contextmanager
+    def search_connection(self) -> Iterator[Connection]:
+        """A connection in autocommit for the statements of a question, outside of any transaction.
+
+        What would otherwise be told with each of them is told once, when it opens: the time limit of a
+        leg, one plan for all values (planning the parts of the tables anew takes longer than reading
+        them), and commits that do not wait for the disk: what is written here is the history of
+        questions. Raises Unavailable as `connection` does.
+        """
+        with self._lent(self._open_search_pool()) as connection:
+            yield connection
+
+    @contextmanager
+    def _lent(self, pool: ConnectionPool[Connection]) -> Iterator[Connection]:
         assert self._settings is not None
         try:
             with pool.connection(timeout=self._settings.pg_pool_wait_ms / 1000) as connection:
@@ -80,7 +116,7 @@ class Database:
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     if not connection.closed and not connection.broken:
                         raise
-                    threading.Thread(target=self._check, daemon=True).start()
+                    threading.Thread(target=_check, args=(pool,), daemon=True).start()
                     raise Unavailable("the connection to Postgres was lost") from error
         except (PoolTimeout, PoolClosed) as error:
             raise Unavailable("Postgres gave no connection in time") from error
@@ -103,34 +139,61 @@ class Database:
 
     def close(self) -> None:
         with self._lock:
-            if self._pool is not None:
-                self._pool.close(timeout=2)
-                self._pool = None
+            for pool in (self._pool, self._search_pool):
+                if pool is not None:
+                    pool.close(timeout=2)
+            self._pool = self._search_pool = None
 
     def _open_pool(self) -> ConnectionPool[Connection]:
         if self._pool is None:
             with self._lock:
                 if self._pool is None:
-                    self._pool = self._make_pool()
+                    assert self._settings is not None
+                    self._pool = self._make_pool(
+                        self._settings.pg_pool_max,
+                        statement_timeout=self._settings.pg_statement_timeout_ms,
+                    )
         return self._pool
 
-    def _make_pool(self) -> ConnectionPool[Connection]:
+    def _open_search_pool(self) -> ConnectionPool[Connection]:
+        if self._search_pool is None:
+            with self._lock:
+                if self._search_pool is None:
+                    assert self._settings is not None
+                    self._search_pool = self._make_pool(
+                        # Two legs a question. More at once would only wait for the processors.
+                        max(2, self._settings.pg_pool_max // 2),
+                        connection_class=SearchConnection,
+                        prepare_threshold=0,
+                        statement_timeout=self._settings.search_leg_timeout_ms,
+                        plan_cache_mode="force_generic_plan",
+                        synchronous_commit="off",
+                    )
+        return self._search_pool
+
+    def _make_pool(
+        self,
+        most: int,
+        connection_class: type[Connection] = psycopg.Connection[Row],
+        prepare_threshold: int = 5,
+        **session: object,
+    ) -> ConnectionPool[Connection]:
         settings = self._settings
         assert settings is not None
+        session |= {"timezone": "UTC", "jit": "off"}
         return ConnectionPool(
             self.url,
-            connection_class=psycopg.Connection[Row],
+            connection_class=connection_class,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
                 "connect_timeout": 5,
+                "prepare_threshold": prepare_threshold,
                 "application_name": settings.pg_app_name,
-                "options": (
-                    f"-c statement_timeout={settings.pg_statement_timeout_ms} -c timezone=UTC -c jit=off"
-                ),
+                "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
             },
             min_size=1,
-            max_size=settings.pg_pool_max,
+            max_size=most,
             max_idle=300,
             # A short patience makes the pool try afresh at the next request instead of sleeping
             # through ever longer pauses: Postgres is used again within a second of its return.
@@ -138,14 +201,13 @@ class Database:
             open=True,
         )
 
-    def _check(self) -> None:
-        """Replace every idle connection that died, as all do when Postgres restarts."""
-        pool = self._pool
-        if pool is not None:
-            try:
-                pool.check()
-            except (psycopg.Error, PoolClosed) as error:
-                log.warning("pool_check_failed", error=str(error))
+
+def _check(pool: ConnectionPool[Connection]) -> None:
+    """Replace every idle connection that died, as all do when Postgres restarts."""
+    try:
+        pool.check()
+    except (psycopg.Error, PoolClosed) as error:
+        log.warning("pool_check_failed", error=str(error))
 
 
 db = Database()

@@ -7,6 +7,7 @@ from typing import Any
 from app.rag.retrieval.legs import Query
 from app.rag.retrieval.passages import SNIPPET
 from app.rag.retrieval.ranking import MESSAGE, Item
+from app.web.responses import iso
 
 # What `entities` and `stats` call the three sources that the page knows.
 ENTITIES = {"messages": MESSAGE, "issues": "linear_issue", "opportunities": "attio_opportunity"}
@@ -44,7 +45,8 @@ def as_evidence(item: Item) -> dict[str, Any]:
         "source_url": row["source_url"],
         "title": row["title"],
         "snippet": item.passage[:SNIPPET],
-        "created_at": item.occurred_at,
+        # Written out here and not three times later: for the answer, for its history and for the memory.
+        "created_at": iso(item.occurred_at) if item.occurred_at else None,
         "metadata": _metadata(item),
         "matched_by": item.matched_by,
         "_score": item.score,

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import threading
 import unicodedata
-from array import array
 from collections import OrderedDict
 from uuid import UUID
 
+import numpy as np
+import orjson
+from numpy.typing import ArrayLike, NDArray
+
 from app.db import db, statements
 from app.rag.chunking import estimate_tokens
-from app.rag.embeddings import ProviderError, Vector
+from app.rag.embeddings import ProviderError
 from app.rag.models import Model
 from config.settings import Settings
 
 sql = statements("rag")
+
+Halves = NDArray[np.float16]  # the exactness that the database keeps
 
 MOST_KEPT = 2000  # remembered by a process
 HOURS_KEPT = 24  # remembered by the database
@@ -27,19 +32,18 @@ class Remembered:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._vectors: OrderedDict[tuple[str, str], array[float]] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, str], Halves] = OrderedDict()
 
-    def get(self, identity: str, text: str) -> Vector | None:
+    def get(self, identity: str, text: str) -> Halves | None:
         with self._lock:
             found = self._vectors.get((identity, text))
-            if found is None:
-                return None
-            self._vectors.move_to_end((identity, text))
-        return found.tolist()
+            if found is not None:
+                self._vectors.move_to_end((identity, text))
+        return found
 
-    def put(self, identity: str, text: str, vector: Vector) -> None:
+    def put(self, identity: str, text: str, vector: Halves) -> None:
         with self._lock:
-            self._vectors[(identity, text)] = array("f", vector)
+            self._vectors[(identity, text)] = vector
             if len(self._vectors) > self._most:
                 self._vectors.popitem(last=False)
 
@@ -47,9 +51,11 @@ class Remembered:
 _remembered = Remembered(MOST_KEPT)
 
 
-def as_text(vector: Vector) -> str:
-    """A vector as pgvector reads it."""
-    return "[" + ",".join(f"{x:.6g}" for x in vector) + "]"
+def as_text(vector: ArrayLike) -> str:
+    """A vector as pgvector reads it, as exact as it keeps it."""
+    return orjson.dumps(
+        np.asarray(vector, dtype=np.float16), option=orjson.OPT_SERIALIZE_NUMPY
+    ).decode()
 
 
 def question_vector(project_id: UUID, text: str, model: Model, settings: Settings) -> str:
@@ -58,7 +64,7 @@ def question_vector(project_id: UUID, text: str, model: Model, settings: Setting
         return _paid_vector(project_id, text, model, settings)
     vector = _remembered.get(model.encoder.identity, text)
     if vector is None:
-        vector = model.encoder.embed_query(text)
+        vector = np.asarray(model.encoder.embed_query(text), dtype=np.float16)
         _remembered.put(model.encoder.identity, text, vector)
     return as_text(vector)
 

@@ -56,7 +56,7 @@ CHUNK_STATES = ("pending", "processing", "ready", "failed")
 def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, Any]:
     """The whole answer to a question, recorded as a run of its own, remembered or not."""
     started = time.perf_counter()
-    with db.connection() as connection:
+    with db.search_connection() as connection:
         context = sql.query_context(connection, project_id=query.project_id)
     model = searchable_model(context, settings)
     key = (
@@ -83,7 +83,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     answering = evidence if found.sufficient else []
     answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)
     listed = [as_evidence(item) for item in evidence]
-    names = known_names(query.project_id, evidence, settings)
+    names = known_names(query.project_id, evidence)
     warnings = [*found.warnings, *answer.warnings, *filter(None, [names.warning])]
     model = searchable_model(context, settings)
     return {
@@ -124,11 +124,11 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     """What may answer the question, best first."""
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     words = words_of(query.text) if query.mode != "vector" else []
-    beside = Side(by_words, query, words, settings) if words else None
+    beside = Side(by_words, query, words) if words else None
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.
-        wanted = max(3 * query.top_k, 60)
+        wanted = max(3 * query.top_k, 40)
         try:
             towards = direction_of(query, context, settings)
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)
@@ -138,7 +138,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     counts = worded.rows[0]["word_matches"] if worded.rows else []
     everything = context["sources"]
     refs = worth_a_look(meaning.rows, worded.rows, everything, settings, LOOKED_AT)
-    closer = look_closer(query, towards, words, counts, refs, settings) if refs else Found()
+    closer = look_closer(query, towards, words, counts, refs) if refs else Found()
     items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
     items = [item for item in items if fits_filters(item, query)][:MOST_EVIDENCE]
     sure = confidence(items, words, counts, everything)
@@ -202,10 +202,9 @@ def _record(
         "dateTo": query.before,
     }
     try:
-        with db.connection() as tx, tx.pipeline(), tx.transaction():
-            sql.commit_without_waiting(tx)
+        with db.search_connection() as connection:
             run_id: str = sql.record_run(
-                tx,
+                connection,
                 project_id=query.project_id,
                 user_id=caller.user_id if caller else None,
                 created_by=caller.username if caller else "system",

@@ -14,13 +14,20 @@ sql = statements("scheduler")
 
 CHUNK_STATES = ("pending", "processing", "ready", "failed")
 ENTITIES = ("contacts", "conversations", "messages")
-# The tables that grow with a project, and the counter of its rows in each.
+# The tables that grow with a project, and the counters of its rows in each.
 TABLES = {
-    "cw_contacts": "contacts",
-    "cw_conversations": "conversations",
-    "cw_messages": "messages",
-    "rag_chunks": "chunks",
-    "rag_vectors": "vectors",
+    "cw_contacts": ("contacts",),
+    "cw_conversations": ("conversations",),
+    "cw_messages": ("messages",),
+    "rag_chunks": ("chunks",),
+    "rag_vectors": ("chunks.ready",),
+    "search_texts": (
+        "messages",
+        "issues",
+        "attio_opportunities",
+        "attio_accounts",
+        "attio_people",
+    ),
 }
 
 
@@ -87,8 +94,10 @@ def storage(tables: list[Row], counts: dict[str, int], settings: Settings) -> di
 
 
 def _share(table: Row, counts: dict[str, int]) -> int:
-    counter = TABLES[table["name"]]
+    counters = TABLES[table["name"]]
     own = sum(
-        value for name, value in counts.items() if name == counter or name.startswith(f"{counter}.")
+        value
+        for name, value in counts.items()
+        if any(name == counter or name.startswith(f"{counter}.") for counter in counters)
     )
     return int(table["bytes"] * own / max(table["all_rows"], own, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from flask import Flask
+from psycopg.rows import dict_row
 
 from app.db import statements
 from app.rag.retrieval import legs
@@ -17,6 +19,7 @@ from app.rag.retrieval.words import words_of
 from tests.conftest import Browser
 
 sql = statements("retrieval")
+PARAMETER = re.compile(r"%\((\w+)\)s")
 TABLES = ("search_texts", "cw_messages", "rag_chunks", "rag_vectors", "source_documents")
 
 
@@ -45,7 +48,18 @@ def _plan(
     connection: psycopg.Connection, statement: Any, **parameters: Any
 ) -> list[dict[str, Any]]:
     """All nodes of the plan."""
-    row = connection.execute("EXPLAIN (FORMAT JSON) " + statement.sql, parameters).fetchone()
+    return _nodes(connection.execute("EXPLAIN (FORMAT JSON) " + statement.sql, parameters))
+
+
+def _plan_for_all_values(connection: psycopg.Connection, statement: Any) -> list[dict[str, Any]]:
+    """All nodes of the plan that a connection of the search keeps."""
+    numbers: dict[str, str] = {}
+    text = PARAMETER.sub(lambda m: numbers.setdefault(m[1], f"${len(numbers) + 1}"), statement.sql)
+    return _nodes(connection.execute("EXPLAIN (GENERIC_PLAN, FORMAT JSON) " + text))
+
+
+def _nodes(cursor: psycopg.Cursor[Any]) -> list[dict[str, Any]]:
+    row = cursor.fetchone()
     assert row is not None
     found: list[dict[str, Any]] = []
     waiting = [row[0][0]["Plan"] if not isinstance(row[0], str) else json.loads(row[0])[0]["Plan"]]
@@ -81,6 +95,7 @@ def test_words_are_looked_up_in_their_indexes(
         before=None,
         private=False,
         per_word=legs.MATCHES_PER_WORD,
+        often=legs.OFTEN,
         rare=legs.RARE,
         most=legs.CANDIDATES,
     )
@@ -109,3 +124,48 @@ def test_a_closer_look_reads_only_what_it_is_asked_for(
         neighbours=legs.NEIGHBOURS,
     )
     assert _read_whole(nodes) == []
+
+
+@pytest.mark.parametrize("name", ["sources_with_words", "look_closer", "known_names"])
+def test_one_plan_for_all_values_reads_no_large_part_from_end_to_end(
+    crowded: tuple[psycopg.Connection, UUID], name: str
+) -> None:
+    connection, project = crowded
+    row = connection.execute(
+        "SELECT DISTINCT split_part(tableoid::regclass::text, '.', 2) FROM search_texts "
+        "WHERE project_id = %s",
+        (project,),
+    ).fetchone()
+    assert row is not None
+    statement = getattr(statements("entities") if name == "known_names" else sql, name)
+    nodes = _plan_for_all_values(connection, statement)
+    ways = {n["Node Type"] for n in nodes if n.get("Relation Name") == row[0]}
+    assert ways and "Seq Scan" not in ways, ways
+
+
+def test_common_words_are_looked_up_in_the_sample(
+    crowded: tuple[psycopg.Connection, UUID],
+) -> None:
+    """A word that every eleventh source has: no list of all of them, and still those that have all words."""
+    connection, project = crowded
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            sql.sources_with_words.sql,
+            {
+                "project_id": project,
+                "words": legs.as_json(words_of("корзина3 макет14")),
+                "sources": None,
+                "since": None,
+                "before": None,
+                "private": False,
+                "per_word": 10,
+                "often": 2,
+                "rare": 2,
+                "most": 8,
+            },
+        )
+        rows = cursor.fetchall()
+    assert rows[0]["word_matches"] == [10, 10], "common ones count as far as they are looked at"
+    assert len(rows) == 8
+    # 3 of 11 and 14 of 89: the eight sources that have both come before those that have one.
+    assert all(row["hits"] == [1.0, 1.0] for row in rows), rows

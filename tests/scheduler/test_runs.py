@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from app.db import db, statements
-from app.scheduler import endings, housekeeping, service, ticks
+from app.scheduler import endings, housekeeping, service, status, ticks
 from app.scheduler.catalogue import CATALOGUE
 from app.scheduler.context import Handler, JobResult, RunContext
 from app.scheduler.runner import Runner
@@ -436,6 +436,33 @@ def test_the_jobs_page_has_every_field_it_reads(owner: Browser, project_id: UUID
     )
     assert isinstance(body["storage"]["usage_percent"], float)
     assert body["jobs"] == [] and body["watermarks"] == []
+
+
+def test_a_table_in_parts_has_the_size_of_all_its_parts(
+    owner: Browser, project_id: UUID, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project that has all rows of a table has all of its bytes."""
+    monkeypatch.setattr(status, "sizes", status.Sizes())
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO search_texts (project_id, source_type, source_pk, body) "
+            "SELECT %s, 'linear_issue', 'linissue:s:' || n, 'size ' || n FROM generate_series(1, 500) n",
+            (project_id,),
+        )
+        connection.execute(
+            "INSERT INTO project_counters (project_id, name, value) VALUES (%s, 'issues', 500)",
+            (project_id,),
+        )
+        connection.execute("ANALYZE search_texts")
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "
+            "WHERE inhparent = 'search_texts'::regclass"
+        ).fetchone()
+    assert row is not None and row[0] > 0
+    storage = owner.get("/jobs/status").get_json()["storage"]
+    assert storage["tables"]["search_texts"] == row[0]
+    assert storage["tables"]["rag_vectors"] == 0, "nothing is embedded"
+    assert storage["scoped_logical_bytes"] == sum(storage["tables"].values())
 
 
 def test_a_request_is_answered_202_while_the_job_works(owner: Browser, project_id: UUID) -> None:

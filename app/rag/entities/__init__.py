@@ -14,10 +14,9 @@ from uuid import UUID
 from app.db import Row, statements
 from app.rag.entities.amounts import amounts_in
 from app.rag.entities.dates import dates_in
-from app.rag.entities.names import Name, Names, pairs_in, phrases_in
+from app.rag.entities.names import Names, name_of, pairs_in, phrases_in
 from app.rag.retrieval.legs import Found, run_leg
 from app.rag.retrieval.ranking import Item
-from config.settings import Settings
 
 sql = statements("entities")
 
@@ -27,7 +26,7 @@ MOST_READ = 20  # sources: the first pages of the evidence
 NO_ISSUES = frozenset("UTF ISO SHA RFC COVID GPT UTC GMT INV CV".split())  # noqa: SIM905
 
 
-def known_names(project_id: UUID, items: list[Item], settings: Settings) -> Found:
+def known_names(project_id: UUID, items: list[Item]) -> Found:
     """The project's people and companies that the evidence may name. One look-up."""
     read = items[:MOST_READ]
     if not read:
@@ -36,18 +35,17 @@ def known_names(project_id: UUID, items: list[Item], settings: Settings) -> Foun
     return run_leg(
         "names",
         sql.known_names,
-        settings,
         project_id=project_id,
         contact_ids=sorted({str(i.row["contact_global_id"]) for i in read}),
         person_ids=[i.source_pk for i in read if i.source_type == "attio_person"],
         pairs=pairs_in(texts),
-        phrases=phrases_in(texts),
+        phrases="\n".join(phrases_in(texts)),
     )
 
 
 def entities_in(items: list[Item], known: Iterable[Row] = ()) -> dict[str, list[dict[str, Any]]]:
     """Everything the best of the evidence names, each once, in the order in which it comes."""
-    names = Names(Name(**row) for row in known)
+    names = Names(name_of(**row) for row in known)
     found = _Entities()
     for item in items[:MOST_READ]:
         text, key = _text(item), item.source_pk

@@ -37,13 +37,19 @@ class Name:
         object.__setattr__(self, "words", tuple(map(_spellings, TOKEN.findall(fold(self.name)))))
 
 
+@lru_cache(maxsize=2048)
+def name_of(kind: str, known_as: str, id: str | None, name: str) -> Name:
+    """The name with its stems, made once: the team and frequent clients come with every answer."""
+    return Name(kind, known_as, id, name)
+
+
 def pairs_in(texts: Iterable[str]) -> list[str]:
     """LIKE patterns of two words with capitals in a row, as a name is written in any inflection and in
     either alphabet. One word alone would be looked for in vain too often."""
     found: dict[str, None] = {}
     for text in texts:
         for first, second in PAIR.findall(text):
-            words = (fold(first), fold(second))
+            words = (_folded(first), _folded(second))
             if not STOP_WORDS.isdisjoint(words):
                 continue
             begun = tuple(map(_beginning, words))
@@ -86,7 +92,7 @@ class Names:
         """The names that a text has: whole; of a person one word will do that nobody else is called."""
         found: dict[Name, None] = {}
         for match in CAPITAL.finditer(text):
-            word = fold(match.group())
+            word = _folded(match.group())
             start = word[:3]
             for spellings, name in self._alone.get(start, ()):
                 if _is(word, spellings):
@@ -101,9 +107,14 @@ def _begins_at(text: str, start: int, name: Name) -> bool:
     """Whether all words of a name stand there, one after another."""
     count = len(name.words)
     here = [
-        fold(m.group()) for m, _ in zip(TOKEN.finditer(text, start), range(count), strict=False)
+        _folded(m.group()) for m, _ in zip(TOKEN.finditer(text, start), range(count), strict=False)
     ]
     return len(here) == count and all(map(_is, here, name.words))
+
+
+@lru_cache(maxsize=8192)
+def _folded(word: str) -> str:
+    return fold(word)
 
 
 def _starts(spellings: frozenset[str]) -> set[str]:

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 sql = statements("retrieval")
 
 MATCHES_PER_WORD = 200
+OFTEN = 20  # sources of the sample (every 32nd) that have a common word
 RARE = 20  # a word with fewer matches is also looked for inside longer words
 CANDIDATES = 80
 NEIGHBOURS = 2  # messages before and after one that was found
@@ -82,7 +83,6 @@ def by_meaning(
     return run_leg(
         "vector",
         sql.nearest_chunks,
-        settings,
         project_id=query.project_id,
         model_id=towards.model_id,
         dimensions=towards.dimensions,
@@ -96,18 +96,18 @@ def by_meaning(
     )
 
 
-def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
+def by_words(query: Query, words: list[Word]) -> Found:
     """Sources that contain words of the question, with which ones and how rare each is."""
     return run_leg(
         "keyword",
         sql.sources_with_words,
-        settings,
         project_id=query.project_id,
         sources=query.source_list,
         since=query.since,
         before=query.before,
         private=query.include_private,
         per_word=MATCHES_PER_WORD,
+        often=OFTEN,
         rare=RARE,
         most=CANDIDATES,
         words=as_json(words),
@@ -116,7 +116,7 @@ def by_words(query: Query, words: list[Word], settings: Settings) -> Found:
 
 def look_closer(
     query: Query, towards: Direction | None, words: list[Word], counts: list[int],
-    refs: list[tuple[str, str]], settings: Settings,
+    refs: list[tuple[str, str]],
 ) -> Found:  # fmt: skip
     """The sources named by (type, key), each message with its neighbours, with what ranking asks for.
 
@@ -127,7 +127,6 @@ def look_closer(
     return run_leg(
         "evidence",
         sql.look_closer,
-        settings,
         project_id=query.project_id,
         message_ids=messages,
         document_ids=others,
@@ -157,15 +156,11 @@ def as_json(words: list[Word], in_parts: list[bool] | None = None) -> Jsonb:
     )
 
 
-def run_leg(
-    leg: str, statement: Callable[..., list[Row]], settings: Settings, **parameters: Any
-) -> Found:
+def run_leg(leg: str, statement: Callable[..., list[Row]], **parameters: Any) -> Found:
     """A search within its time limit. One that takes longer is left out, with a warning."""
     try:
-        # In a pipeline the time limit, the search and the end travel together, as one round trip.
-        with db.connection() as tx, tx.pipeline(), tx.transaction():
-            sql.set_leg_timeout(tx, milliseconds=str(settings.search_leg_timeout_ms))
-            return Found(statement(tx, **parameters))
+        with db.search_connection() as connection:
+            return Found(statement(connection, **parameters))
     except (psycopg.errors.QueryCanceled, Unavailable) as error:
         return dropped(leg, type(error).__name__)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import mul
 
 from app.db import Row
 from app.rag.retrieval.cues import asked_for, asking, tells
@@ -44,7 +46,7 @@ ANSWERS_WITHIN = 3  # messages after a message that may be the answer to it
 FADING = 0.6  # with each message between them
 
 
-@dataclass
+@dataclass(eq=False)
 class Item:
     """A source that may answer."""
 
@@ -144,12 +146,17 @@ def share_of(hits: list[float], counts: list[int], everything: int, settings: Se
     A word that nobody ever wrote counts for less: with many of those, the question is about something
     else, and that is told by `coverage` for the whole answer.
     """
-    unknown = settings.search_weight_unknown_word
-    worth = [rarity(count, everything) * (1.0 if count else unknown) for count in counts]
+    worth = _worth(tuple(counts), everything, settings.search_weight_unknown_word)
     whole = sum(worth)
-    return sum(w * hit for w, hit in zip(worth, hits, strict=True)) / whole if whole else 0.0
+    return sum(map(mul, worth, hits)) / whole if whole else 0.0
 
 
+@lru_cache(maxsize=64)
+def _worth(counts: tuple[int, ...], everything: int, unknown: float) -> list[float]:
+    return [rarity(count, everything) * (1.0 if count else unknown) for count in counts]
+
+
+@lru_cache(maxsize=1024)
 def rarity(matches: int, everything: int) -> float:
     """How much a word tells: the logarithm of how few have it (inverse document frequency)."""
     return math.log(1 + max(everything, 1) / max(matches, 1))

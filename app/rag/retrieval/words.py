@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from snowballstemmer import stemmer
@@ -56,7 +56,7 @@ class Word:
     def forms(self) -> tuple[str, ...]:
         return (self.text, *self.also)
 
-    @property
+    @cached_property
     def stems(self) -> tuple[str, ...]:
         """What stands in a text wherever a form or an inflection of it stands."""
         return (self.stem, *(stem(form) for form in self.also))
@@ -118,6 +118,7 @@ def _raw_words(text: str) -> Iterator[tuple[str, bool]]:
             yield part, first
 
 
+@lru_cache(maxsize=8192)
 def stem(text: str) -> str:
     """What stays of a word in all its forms. Identifiers and numbers stay whole."""
     if not text.isalpha():
