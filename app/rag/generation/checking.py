@@ -18,7 +18,7 @@ from app.rag.entities.dates import dates_in
 from app.rag.entities.numerals import numbers_in_words
 from app.rag.generation.prompt import MOST_SENTENCES, Passage
 from app.rag.retrieval.letters import other_letters
-from app.rag.retrieval.words import STOP_WORDS, WORD, fold, glossary, stem
+from app.rag.retrieval.words import STOP_WORDS, WORD, fold, in_other_language, stem
 
 CITED = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 # A sentence ends after its mark, or after the citations that follow the mark.
@@ -184,7 +184,7 @@ def _denies(clause: str) -> bool:
 def _stems_of(text: str) -> list[str]:
     """With their translations, so that clauses in two languages can be alike."""
     roots = [stem(word) for word in _telling_words(text)]
-    return [*roots, *(stem(other) for root in roots for other in glossary().get(root, ()))]
+    return [*roots, *(stem(other) for root in roots for other in in_other_language(root))]
 
 
 def _share(sentence: str, text: str) -> float:
@@ -214,7 +214,7 @@ def _telling_words(text: str) -> list[str]:
 
 def _stands(word: str, stems: frozenset[str]) -> bool:
     own = stem(word)
-    others = (stem(other) for other in (*glossary().get(own, ()), other_letters(word)) if other)
+    others = (stem(other) for other in (*in_other_language(own), other_letters(word)) if other)
     return own in stems or any(other in stems for other in others)
 
 
