@@ -142,6 +142,26 @@ CREATE FUNCTION fold_text(given text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN translate(lower(NORMALIZE(given, NFKC)), 'ё'::text, 'е'::text);
 
+CREATE FUNCTION linear_see(raw regclass, project uuid, connection uuid, ids text[], began timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'UPDATE %s SET last_seen_at = greatest(now(), $4), connection_id = $2
+         WHERE project_id = $1 AND external_id = ANY($3)', raw)
+    USING project, connection, ids, began;
+END $_$;
+
+CREATE FUNCTION linear_unseen(raw regclass, project uuid, connection uuid, began timestamp with time zone, OUT ids text[], OUT stored bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE last_seen_at < $3), ''{}''), count(*)
+         FROM %s WHERE project_id = $1 AND connection_id = $2 AND deleted_at IS NULL', raw)
+    INTO ids, stored USING project, connection, began;
+END $_$;
+
 CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
     LANGUAGE plpgsql
     AS $_$
@@ -744,7 +764,8 @@ CREATE TABLE cw_agents (
     agent_id bigint NOT NULL,
     name text,
     email text,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
 );
 
 CREATE TABLE cw_attachments_raw (

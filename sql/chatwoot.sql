@@ -12,8 +12,24 @@ WHERE t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL;
 INSERT INTO cw_agents AS t (project_id, id, account_id, agent_id, name, email)
 SELECT :project_id, r.id, r.account_id, r.agent_id, r.name, r.email
 FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, agent_id bigint, name text, email text)
-ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, last_seen_at = now()
-WHERE (t.name, t.email) IS DISTINCT FROM (excluded.name, excluded.email);
+ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, last_seen_at = now(), deleted_at = NULL
+WHERE (t.name, t.email) IS DISTINCT FROM (excluded.name, excluded.email) OR t.deleted_at IS NOT NULL;
+
+-- name: unlisted_inboxes(project_id, account, numbers)^
+-- Those that a list of all of them does not name, beside how many there are.
+SELECT count(*) AS stored, coalesce(array_agg(id ORDER BY id) FILTER (WHERE inbox_id <> ALL(:numbers::bigint[])), '{}') AS ids
+FROM cw_inboxes_raw WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL;
+
+-- name: unlisted_agents(project_id, account, numbers)^
+SELECT count(*) AS stored, coalesce(array_agg(id ORDER BY id) FILTER (WHERE agent_id <> ALL(:numbers::bigint[])), '{}') AS ids
+FROM cw_agents WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL;
+
+-- name: bury_inboxes(project_id, ids)!
+UPDATE cw_inboxes_raw SET deleted_at = now(), updated_at = now()
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: bury_agents(project_id, ids)!
+UPDATE cw_agents SET deleted_at = now() WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
 
 -- name: upsert_contacts(project_id, connection_id, rows)!
 -- Field by field: what is newer and not empty wins, and a thinner reading never empties anything.

@@ -65,6 +65,8 @@ class Rows:
     attachments: list[Json] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)  # conversations that are no longer there
     gone_contacts: list[str] = field(default_factory=list)
+    gone_inboxes: list[str] = field(default_factory=list)
+    gone_agents: list[str] = field(default_factory=list)
     judged: Judged = field(default_factory=Judged)
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
