@@ -807,7 +807,12 @@ CREATE TABLE cw_contacts (
     search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((((COALESCE(name, ''::text) || '
 '::text) || COALESCE(email, ''::text)) || '
 '::text) || COALESCE(phone_number, ''::text)), NFKC)), 'ё'::text, 'е'::text)) STORED,
-    phone_digits text GENERATED ALWAYS AS (regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text)) STORED
+    phone_digits text GENERATED ALWAYS AS (regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text)) STORED,
+    phone_key text GENERATED ALWAYS AS (
+CASE
+    WHEN (regexp_replace(phone_number, '[^0-9+]'::text, ''::text, 'g'::text) ~ '^8[0-9]{10}$'::text) THEN ('7'::text || substr(regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text), 2))
+    ELSE NULLIF(regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text), ''::text)
+END) STORED
 );
 
 CREATE TABLE cw_conversations (
