@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from graphql import GraphQLObjectType, print_schema
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type, print_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
@@ -56,6 +56,25 @@ def server() -> Iterator[LinearServer]:
     yield found
     found.stop()
     api.MOST_COMPLEXITY = affordable
+
+
+def everything(kind: Any, depth: int) -> str:
+    """A selection of every field that there is, down to a depth."""
+    parts = []
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        selected = "" if is_leaf_type(inner) or not depth else everything(inner, depth - 1)
+        if is_leaf_type(inner):
+            parts.append(name)
+        elif selected:
+            parts.append(f"{name} {{ {selected} }}")
+    return " ".join(parts)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_field_of_every_record_is_answered(server: LinearServer, name: str) -> None:
+    kind = get_named_type(QUERY.fields[name].type)  # type: ignore[union-attr]
+    assert told(server, f"{{ {name} {{ {everything(kind, 4)} }} }}")[name]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
