@@ -150,6 +150,26 @@ CREATE FUNCTION is_wanted(private boolean, source_type text, occurred_at timesta
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((with_private OR (NOT private)) AND ((sources IS NULL) OR (source_type = ANY (sources))) AND ((since IS NULL) OR (occurred_at >= since)) AND ((before IS NULL) OR (occurred_at < before)));
 
+CREATE FUNCTION linear_see(raw regclass, project uuid, connection uuid, ids text[], began timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'UPDATE %s SET last_seen_at = greatest(now(), $4), connection_id = $2
+         WHERE project_id = $1 AND external_id = ANY($3)', raw)
+    USING project, connection, ids, began;
+END $_$;
+
+CREATE FUNCTION linear_unseen(raw regclass, project uuid, connection uuid, began timestamp with time zone, OUT ids text[], OUT stored bigint) RETURNS record
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE last_seen_at < $3), ''{}''), count(*)
+         FROM %s WHERE project_id = $1 AND connection_id = $2 AND deleted_at IS NULL', raw)
+    INTO ids, stored USING project, connection, began;
+END $_$;
+
 CREATE FUNCTION nearest_vectors(project uuid, model smallint, dims integer, question text, wanted integer, exact boolean, ef integer, sources text[], since timestamp with time zone, before timestamp with time zone) RETURNS TABLE(chunk_id uuid, distance double precision)
     LANGUAGE plpgsql
     AS $_$
@@ -760,7 +780,8 @@ CREATE TABLE cw_agents (
     agent_id bigint NOT NULL,
     name text,
     email text,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone
 );
 
 CREATE TABLE cw_attachments_raw (
@@ -802,7 +823,12 @@ CREATE TABLE cw_contacts (
     search_text text GENERATED ALWAYS AS (translate(lower(NORMALIZE(((((COALESCE(name, ''::text) || '
 '::text) || COALESCE(email, ''::text)) || '
 '::text) || COALESCE(phone_number, ''::text)), NFKC)), 'ё'::text, 'е'::text)) STORED,
-    phone_digits text GENERATED ALWAYS AS (regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text)) STORED
+    phone_digits text GENERATED ALWAYS AS (regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text)) STORED,
+    phone_key text GENERATED ALWAYS AS (
+CASE
+    WHEN (regexp_replace(phone_number, '[^0-9+]'::text, ''::text, 'g'::text) ~ '^8[0-9]{10}$'::text) THEN ('7'::text || substr(regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text), 2))
+    ELSE NULLIF(regexp_replace(phone_number, '[^0-9]'::text, ''::text, 'g'::text), ''::text)
+END) STORED
 );
 
 CREATE TABLE cw_conversations (

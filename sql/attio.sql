@@ -150,6 +150,24 @@ SELECT ids, stored FROM attio_unseen(:raw::regclass, :project_id, :connection_id
 -- name: mark_deleted(raw, project_id, ids, read_at)$
 SELECT attio_mark_deleted(:raw::regclass, :project_id, :ids, :read_at);
 
+-- name: entries_of_other_lists(project_id, connection_id, lists)
+SELECT id FROM attio_list_entries_raw
+WHERE project_id = :project_id AND connection_id = :connection_id AND deleted_at IS NULL
+  AND list_slug <> ALL(:lists::text[])
+ORDER BY id;
+
+-- name: forget_other_lists(project_id, connection_id, lists)!
+-- How far lists that are not read any more had been read.
+DELETE FROM connector_streams
+WHERE project_id = :project_id AND connection_id = :connection_id AND left(stream, 5) = 'list:'
+  AND substr(stream, 6) <> ALL(:lists::text[]);
+
+-- name: settle_other_lists(project_id, lists)!
+-- What was wrong with lists that are not read any more is nobody's task.
+UPDATE connector_errors SET status = 'resolved', resolved_at = now(), updated_at = now(), next_retry_at = NULL
+WHERE project_id = :project_id AND connector = 'attio' AND status <> 'resolved' AND left(stream, 5) = 'list:'
+  AND substr(stream, 6) <> ALL(:lists::text[]);
+
 -- name: empty_notes(project_id, ids)!
 UPDATE attio_notes_raw SET title = NULL, content = NULL WHERE project_id = :project_id AND id = ANY(:ids);
 

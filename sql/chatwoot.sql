@@ -12,11 +12,28 @@ WHERE t.content_hash <> excluded.content_hash OR t.deleted_at IS NOT NULL;
 INSERT INTO cw_agents AS t (project_id, id, account_id, agent_id, name, email)
 SELECT :project_id, r.id, r.account_id, r.agent_id, r.name, r.email
 FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, agent_id bigint, name text, email text)
-ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, last_seen_at = now()
-WHERE (t.name, t.email) IS DISTINCT FROM (excluded.name, excluded.email);
+ON CONFLICT (project_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, last_seen_at = now(), deleted_at = NULL
+WHERE (t.name, t.email) IS DISTINCT FROM (excluded.name, excluded.email) OR t.deleted_at IS NOT NULL;
+
+-- name: unlisted_inboxes(project_id, account, numbers)^
+-- Those that a list of all of them does not name, beside how many there are.
+SELECT count(*) AS stored, coalesce(array_agg(id ORDER BY id) FILTER (WHERE inbox_id <> ALL(:numbers::bigint[])), '{}') AS ids
+FROM cw_inboxes_raw WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL;
+
+-- name: unlisted_agents(project_id, account, numbers)^
+SELECT count(*) AS stored, coalesce(array_agg(id ORDER BY id) FILTER (WHERE agent_id <> ALL(:numbers::bigint[])), '{}') AS ids
+FROM cw_agents WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL;
+
+-- name: bury_inboxes(project_id, ids)!
+UPDATE cw_inboxes_raw SET deleted_at = now(), updated_at = now()
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: bury_agents(project_id, ids)!
+UPDATE cw_agents SET deleted_at = now() WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
 
 -- name: upsert_contacts(project_id, connection_id, rows)!
--- Field by field: what is newer and not empty wins, and a thinner reading never empties anything.
+-- Field by field: the newest that is not empty wins. A thinner reading never empties anything, and an older one
+-- only fills what is empty.
 INSERT INTO cw_contacts AS t (project_id, connection_id, id, account_id, contact_id, name, email, phone_number,
                               identifier, custom_attributes, content_hash, source_created_at, source_updated_at, updated_at)
 SELECT :project_id, :connection_id, r.id, r.account_id, r.contact_id, r.name, r.email, r.phone_number,
@@ -24,18 +41,27 @@ SELECT :project_id, :connection_id, r.id, r.account_id, r.contact_id, r.name, r.
 FROM jsonb_to_recordset(:rows) AS r(id text, account_id bigint, contact_id bigint, name text, email text,
      phone_number text, identifier text, custom_attributes jsonb, source_created_at timestamptz, updated_at timestamptz)
 ON CONFLICT (project_id, id) DO UPDATE SET
-    name = coalesce(excluded.name, t.name), email = coalesce(excluded.email, t.email),
-    phone_number = coalesce(excluded.phone_number, t.phone_number),
-    identifier = coalesce(excluded.identifier, t.identifier),
-    custom_attributes = t.custom_attributes || excluded.custom_attributes,
+    name = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN coalesce(t.name, excluded.name) ELSE coalesce(excluded.name, t.name) END,
+    email = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN coalesce(t.email, excluded.email) ELSE coalesce(excluded.email, t.email) END,
+    phone_number = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN coalesce(t.phone_number, excluded.phone_number)
+                        ELSE coalesce(excluded.phone_number, t.phone_number) END,
+    identifier = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN coalesce(t.identifier, excluded.identifier)
+                      ELSE coalesce(excluded.identifier, t.identifier) END,
+    custom_attributes = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN excluded.custom_attributes || t.custom_attributes
+                             ELSE t.custom_attributes || excluded.custom_attributes END,
     source_created_at = coalesce(t.source_created_at, excluded.source_created_at),
     source_updated_at = greatest(t.source_updated_at, excluded.source_updated_at),
-    updated_at = greatest(t.updated_at, excluded.updated_at), last_seen_at = now(), deleted_at = NULL
-WHERE coalesce(excluded.source_updated_at >= t.source_updated_at, true)
-  AND (coalesce(excluded.name, t.name), coalesce(excluded.email, t.email),
-       coalesce(excluded.phone_number, t.phone_number), coalesce(excluded.identifier, t.identifier),
-       t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at), NULL)
-      IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at, t.deleted_at);
+    updated_at = greatest(t.updated_at, excluded.updated_at), last_seen_at = now(),
+    deleted_at = CASE WHEN excluded.source_updated_at < t.source_updated_at THEN t.deleted_at END
+WHERE CASE WHEN excluded.source_updated_at < t.source_updated_at
+      THEN (coalesce(t.name, excluded.name), coalesce(t.email, excluded.email), coalesce(t.phone_number, excluded.phone_number),
+            coalesce(t.identifier, excluded.identifier), excluded.custom_attributes || t.custom_attributes)
+           IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes)
+      ELSE (coalesce(excluded.name, t.name), coalesce(excluded.email, t.email),
+            coalesce(excluded.phone_number, t.phone_number), coalesce(excluded.identifier, t.identifier),
+            t.custom_attributes || excluded.custom_attributes, greatest(t.source_updated_at, excluded.source_updated_at), NULL)
+           IS DISTINCT FROM (t.name, t.email, t.phone_number, t.identifier, t.custom_attributes, t.source_updated_at, t.deleted_at)
+      END;
 
 -- name: bury_contacts(project_id, ids)!
 -- Contacts that are no longer there. Their addresses stay: who opted out under one is still known by it.

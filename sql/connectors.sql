@@ -234,11 +234,8 @@ WHERE project_id = :project_id AND connector = :connector;
 -- name: states(project_id)
 -- Every connector, also those that never ran; a run whose lease ended is not running any more.
 SELECT k.connector, coalesce(s.mode, 'http') AS mode,
-       CASE WHEN s.status = 'running' AND NOT EXISTS (
-                SELECT FROM job_runs r WHERE r.project_id = s.project_id AND r.id = s.run_id
-                  AND r.status IN ('queued', 'running'))
-            THEN 'failed' ELSE coalesce(s.status, 'idle') END AS status,
-       s.status = 'running' AS was_running,
+       CASE WHEN s.status = 'running' AND r.id IS NULL THEN 'failed' ELSE coalesce(s.status, 'idle') END AS status,
+       s.status = 'running' AS was_running, r.heartbeat_at, r.lease_until, r.status AS run_status,
        s.cursor_ts, s.cursor_id, s.page_cursor, s.last_success_at, s.last_attempt_at,
        coalesce(s.retry_count, 0) AS retry_count, s.last_error, s.last_error_kind,
        coalesce(s.meta, '{}') AS meta, s.updated_at,
@@ -268,6 +265,8 @@ SELECT k.connector, coalesce(s.mode, 'http') AS mode,
         WHERE j.project_id = :project_id AND j.job_type = 'connectors_sync_cycle') AS cadence_seconds
 FROM (VALUES ('attio'), ('chatwoot'), ('linear')) AS k(connector)
 LEFT JOIN connector_sync_state s ON s.project_id = :project_id AND s.connector = k.connector
+LEFT JOIN job_runs r ON s.status = 'running' AND r.project_id = s.project_id AND r.id = s.run_id
+    AND r.status IN ('queued', 'running')
 LEFT JOIN LATERAL (
     SELECT * FROM connector_connections c
     WHERE c.project_id = :project_id AND c.connector = k.connector

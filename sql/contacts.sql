@@ -54,6 +54,7 @@ SELECT c.id, c.account_id::text, c.conversation_id::text, c.contact_global_id, c
 FROM cw_conversations c
 LEFT JOIN cw_contacts k ON k.project_id = c.project_id AND k.id = c.contact_global_id AND k.deleted_at IS NULL
 LEFT JOIN cw_inboxes_raw i ON i.project_id = c.project_id AND i.account_id = c.account_id AND i.inbox_id = c.inbox_id
+    AND i.deleted_at IS NULL
 LEFT JOIN connector_connections b ON b.project_id = c.project_id AND b.id = c.connection_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages, max(m.created_at) AS last_message_at FROM cw_messages m

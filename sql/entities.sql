@@ -12,7 +12,7 @@ SELECT 'person', 'contact', c.id, c.name FROM cw_contacts c
 WHERE c.project_id = :project_id AND c.search_text LIKE ANY (:pairs) AND c.deleted_at IS NULL AND c.name <> ''
 UNION
 SELECT 'person', 'agent', a.id, a.name FROM cw_agents a
-WHERE a.project_id = :project_id AND a.name <> ''
+WHERE a.project_id = :project_id AND a.deleted_at IS NULL AND a.name <> ''
 UNION
 SELECT 'person', 'crm_person', p.id, p.full_name FROM attio_people_raw p
 WHERE p.project_id = :project_id AND p.deleted_at IS NULL AND p.full_name <> ''

@@ -190,7 +190,7 @@ RETURNING t.id, t.issue_external_id;
 SELECT i.id, i.identifier, i.title, i.description, i.url, i.creator_name, i.assignee_name, i.state, i.priority, i.due_date,
        i.source_updated_at, i.deleted_at IS NOT NULL OR i.trashed AS gone,
        coalesce((SELECT array_agg(l.name ORDER BY l.name, l.id) FROM linear_labels_raw l
-                 WHERE l.project_id = i.project_id AND l.external_id = ANY(i.label_ids)), '{}') AS labels,
+                 WHERE l.project_id = i.project_id AND l.external_id = ANY(i.label_ids) AND l.deleted_at IS NULL), '{}') AS labels,
        coalesce((SELECT jsonb_agg(jsonb_build_object('author', c.author_name, 'body', c.body) ORDER BY c.source_created_at, c.id)
                  FROM linear_comments_raw c
                  WHERE c.project_id = i.project_id AND c.issue_external_id = i.external_id AND c.deleted_at IS NULL), '[]') AS comments
@@ -198,36 +198,37 @@ FROM linear_issues_raw i
 WHERE i.project_id = :project_id AND i.external_id = ANY(:external_ids)
 ORDER BY i.id;
 
--- name: see_issues(project_id, connection_id, ids)!
-UPDATE linear_issues_raw SET last_seen_at = now()
-WHERE project_id = :project_id AND connection_id = :connection_id AND external_id = ANY(:ids);
+-- name: labelled_issues(project_id, label_ids)
+-- Issues that bear one of these labels, by the labels' global ids.
+SELECT i.external_id FROM linear_issues_raw i
+WHERE i.project_id = :project_id AND i.deleted_at IS NULL AND i.label_ids && ARRAY(
+    SELECT l.external_id FROM linear_labels_raw l WHERE l.project_id = :project_id AND l.id = ANY(:label_ids))
+ORDER BY i.external_id;
 
--- name: unseen_issues(project_id, connection_id, began)^
+-- name: see(raw, project_id, connection_id, ids, began)$
+SELECT linear_see(:raw::regclass, :project_id, :connection_id, :ids, :began);
+
+-- name: unseen(raw, project_id, connection_id, began)^
 -- What a sweep that has come to its end did not name, beside how much there is.
-SELECT count(*) FILTER (WHERE last_seen_at < :began) AS missing, count(*) AS stored,
-       coalesce(array_agg(id ORDER BY id) FILTER (WHERE last_seen_at < :began), '{}') AS ids
-FROM linear_issues_raw
-WHERE project_id = :project_id AND connection_id = :connection_id AND deleted_at IS NULL;
+SELECT ids, stored FROM linear_unseen(:raw::regclass, :project_id, :connection_id, :began);
 
 -- name: delete_issues(project_id, ids)
 UPDATE linear_issues_raw SET deleted_at = now(), title = '–', description = NULL, content_hash = ''
 WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
 RETURNING id, external_id AS issue_external_id;
 
--- name: see_comments(project_id, connection_id, ids)!
-UPDATE linear_comments_raw SET last_seen_at = now()
-WHERE project_id = :project_id AND connection_id = :connection_id AND external_id = ANY(:ids);
-
--- name: unseen_comments(project_id, connection_id, began)^
-SELECT count(*) FILTER (WHERE last_seen_at < :began) AS missing, count(*) AS stored,
-       coalesce(array_agg(id ORDER BY id) FILTER (WHERE last_seen_at < :began), '{}') AS ids
-FROM linear_comments_raw
-WHERE project_id = :project_id AND connection_id = :connection_id AND deleted_at IS NULL;
-
 -- name: delete_comments(project_id, ids)
 UPDATE linear_comments_raw SET deleted_at = now(), body = '', content_hash = ''
 WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL
 RETURNING id, issue_external_id;
+
+-- name: delete_teams(project_id, ids)!
+UPDATE linear_teams_raw SET deleted_at = now(), content_hash = ''
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
+
+-- name: delete_states(project_id, ids)!
+UPDATE linear_states_raw SET deleted_at = now(), content_hash = ''
+WHERE project_id = :project_id AND id = ANY(:ids) AND deleted_at IS NULL;
 
 -- name: delete_projects(project_id, ids)!
 UPDATE linear_projects_raw SET deleted_at = now(), description = NULL, content_hash = ''

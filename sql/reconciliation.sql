@@ -15,7 +15,7 @@ WITH upstream AS (
     SELECT count(*) AS stored, count(*) FILTER (WHERE contact_global_id IS NULL) AS without_contact
     FROM cw_messages WHERE project_id = :project_id AND account_id = :account AND deleted_at IS NULL
 ), people AS (
-    SELECT c.contact_id, nullif(btrim(lower(c.email)), '') AS email, nullif(regexp_replace(c.phone_number, '\D', '', 'g'), '') AS phone
+    SELECT c.contact_id, lower(c.email) AS email, c.phone_key AS phone
     FROM cw_contacts c WHERE c.project_id = :project_id AND c.account_id = :account AND c.deleted_at IS NULL
 ), ranked AS (
     SELECT p.contact_id, u.id IS NOT NULL AS matched,

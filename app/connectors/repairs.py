@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.audit import service as audit
-from app.connectors.sweeps import CONFIRMED
+from app.connectors.sweeps import confirmation
 from app.db import Connection, Row, db, statements
 from app.scheduler import queue
 from app.scheduler.service import add_run
@@ -37,7 +37,8 @@ def retry_dead_letter(project_id: UUID, error_id: int) -> tuple[Row, str]:
         if row["error_kind"] == "record_invalid":
             _read_again(tx, project_id, row)
         revived: Row = sql.revive_error(tx, project_id=project_id, error_id=error_id)
-        confirmed = {CONFIRMED: True} if row["error_kind"] == "sweep_guard" else {}
+        held = row["error_kind"] == "sweep_guard"
+        confirmed = {confirmation(row["stream"]): True} if held else {}
         sql.clear_attention(
             tx, project_id=project_id, connector=row["connector"], options=Jsonb(confirmed)
         )

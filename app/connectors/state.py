@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from app.connectors import words
 from app.connectors.errors import SOFT
 from app.connectors.webhooks.health import health, next_poll
 from app.db import Row, db, statements
+from app.scheduler.runner import heartbeat_seconds
 from app.web.access import Identity
 from config.settings import Settings
 
@@ -23,6 +24,7 @@ COPIED = (
 )  # fmt: skip
 # Seconds: older data is behind, whatever the reason; webhooks may stretch the polls to nearly as long.
 LONGEST_LAG = 5400.0
+MISSED_BEATS = 3  # of a worker's heart, until it counts as lost
 
 
 def overview(caller: Identity, project_id: UUID, settings: Settings) -> dict[str, Any]:
@@ -78,6 +80,7 @@ def _state(row: Row, settings: Settings) -> dict[str, Any]:
     found["webhook_health"] = health(row, settings) if connected else None
     found["connected_at"] = row["connected_at"]
     found["connection"] = _connection(row)
+    found["lost_worker"] = _lost_worker(row, settings)
     found["breaker"] = _breaker(row) if connected else None
     found["behind"] = connected and _is_behind(row)
     now = datetime.now(UTC)
@@ -97,6 +100,20 @@ def _connection(row: Row) -> dict[str, Any] | None:
         "health": row["connection_health"],
         "health_reason": row["health_reason"],
     }
+
+
+def _lost_worker(row: Row, settings: Settings) -> dict[str, datetime] | None:
+    """When the worker that reads was last heard of, and from when on another may take its run over; None
+    while it is heard."""
+    if row["run_status"] is None or row["heartbeat_at"] is None:
+        return None
+    silent_since: datetime = row["heartbeat_at"]
+    silent = (datetime.now(UTC) - silent_since).total_seconds()
+    waits = row["run_status"] == "queued"  # its lease has ended, and a tick has put it back
+    if not waits and silent < MISSED_BEATS * heartbeat_seconds(settings):
+        return None
+    lease = timedelta(seconds=settings.job_lease_seconds)
+    return {"lost_at": silent_since, "taken_over_at": row["lease_until"] or silent_since + lease}
 
 
 def _breaker(row: Row) -> dict[str, Any]:

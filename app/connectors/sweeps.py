@@ -8,15 +8,26 @@ from app.connectors.errors import ConnectorError
 from app.db import Connection as Tx
 from app.db import statements
 
-CONFIRMED = "sweep_confirmed"
 FEW = 50
 SHARE = 0.3
 
 
-def refuse_too_many(connection: Connection, what: str, missing: int, stored: int) -> None:
+def confirmation(stream: str) -> str:
+    """The option of a connection by which a person says that a stream's sweep may remove as much as it found
+    gone."""
+    return f"sweep_confirmed:{stream}"
+
+
+def confirmed(connection: Connection, stream: str) -> bool:
+    return bool(connection.options.get(confirmation(stream)))
+
+
+def refuse_too_many(
+    connection: Connection, stream: str, what: str, missing: int, stored: int
+) -> None:
     """Raise ConnectorError `sweep_guard` when a sweep would remove more than 30 % and 50 rows: a token
     that lost its rights looks just like that. A person who retries that error confirms it."""
-    if connection.options.get(CONFIRMED):
+    if confirmed(connection, stream):
         return
     if missing > FEW and missing > SHARE * stored:
         raise ConnectorError(
@@ -26,9 +37,12 @@ def refuse_too_many(connection: Connection, what: str, missing: int, stored: int
         )
 
 
-def forget_confirmation(tx: Tx, connection: Connection) -> None:
+def forget_confirmation(tx: Tx, connection: Connection, stream: str) -> None:
     """A confirmation is good for one sweep."""
-    if connection.options.get(CONFIRMED):
+    if confirmed(connection, stream):
         statements("connectors").forget_confirmation(
-            tx, project_id=connection.project_id, connection_id=connection.id, option=CONFIRMED
+            tx,
+            project_id=connection.project_id,
+            connection_id=connection.id,
+            option=confirmation(stream),
         )

@@ -98,13 +98,17 @@ def how_it_is(state: State, now: datetime) -> str:
     if connection["health"] == "needs_attention":
         return f"has stood still for {_duration(since(state), now)}: {reason(state)}"
     if status == "running" and state["behind"] and state["failing_since"]:
-        return (
-            f"has been behind for {_duration(since(state), now)}: {reason(state)}; "
-            "it is being read again now"
+        again = (
+            f"the worker that read it again {_was_lost(state, now)}"
+            if state.get("lost_worker")
+            else "it is being read again now"
         )
+        return f"has been behind for {_duration(since(state), now)}: {reason(state)}; {again}"
     if status == "idle":
         waited = f" for {_duration(since(state), now)}" if state["behind"] else ""
         return f"is connected and has not been read yet{waited}"
+    if status == "running" and state.get("lost_worker"):
+        return f"was being read when the worker {_was_lost(state, now)}"
     if status == "running":
         return f"is being read, for {_duration(state['last_attempt_at'], now)}"
     if status == "failed":
@@ -121,6 +125,10 @@ def how_it_is(state: State, now: datetime) -> str:
         applied = _when(state["webhook_health"]["last_applied_at"], now)
         return f"is kept current by its webhooks, the last {applied}"
     return f"is up to date, read {_when(state['last_success_at'], now)}"
+
+
+def _was_lost(state: State, now: datetime) -> str:
+    return f"was lost at {_clock(state['lost_worker']['lost_at'], now, '%H:%M:%S')}"
 
 
 def reason(state: State) -> str:
@@ -150,7 +158,7 @@ def what_next(state: State, now: datetime) -> str:
             "(POST /connectors/errors/dead-letter/:id/retry); else see what the token may read."
         )
     if status == "running":
-        return ""
+        return _takeover(state.get("lost_worker"), now)
     if _overdue(state["next_run_at"], now):
         return (
             f"Its sync was due {_when(state['next_run_at'], now)} and nobody made it: "
@@ -164,6 +172,20 @@ def what_next(state: State, now: datetime) -> str:
     if state["meta"].get("unfinished"):
         return f"The rest follows {coming}."
     return f"The next sync is {coming}."
+
+
+def _takeover(lost: dict[str, datetime] | None, now: datetime) -> str:
+    """What becomes of a run whose worker was lost."""
+    if lost is None:
+        return ""
+    at = lost["taken_over_at"]
+    if _overdue(at, now):
+        return (
+            f"Since {_clock(at, now)} another may take it over and none does: "
+            "is the worker (`python -m jobs`) running?"
+        )
+    when = f"at {_clock(at, now, '%H:%M:%S')}" if at > now else "within a minute"
+    return f"Nothing has to be done: it is taken over {when} and goes on where it was."
 
 
 def _asides(state: State) -> list[str]:
@@ -230,7 +252,7 @@ def _length(seconds: float) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def _clock(moment: datetime, now: datetime) -> str:
+def _clock(moment: datetime, now: datetime, form: str = "%H:%M") -> str:
     local = moment.astimezone(UTC)
     day = "" if local.date() == now.astimezone(UTC).date() else f"{local.day} {local:%b} "
-    return f"{day}{local:%H:%M} UTC"
+    return f"{day}{local:{form}} UTC"

@@ -163,6 +163,11 @@ class Runner:
             queue.wake(result.again_after)
 
 
+def heartbeat_seconds(settings: Settings) -> float:
+    """Seconds between two signs of life: at most 5, since a person watching should see the progress move."""
+    return min(5.0, settings.job_lease_seconds / 3)
+
+
 class Heart(threading.Thread):
     """Renews a run's lease from the side, and learns there when the run must stop."""
 
@@ -174,8 +179,7 @@ class Heart(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        # At most every 5 s: a person watching the progress should see it move.
-        pause = min(5.0, self._settings.job_lease_seconds / 3)
+        pause = heartbeat_seconds(self._settings)
         last = time.monotonic()
         while not self._ended.wait(pause):
             if time.monotonic() > self._context.deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from app.contacts.identity import phone_of
 from app.rag.retrieval.words import fold
 
 PHONE = re.compile(r"[\d\s()+.\-/]+")
@@ -24,6 +25,7 @@ def containing(text: str) -> str:
 
 def phone_pattern(text: str) -> str | None:
     """A pattern for the digits of phone numbers; None when the text is no part of one."""
+    text = phone_of(text) or ""
     digits = re.sub(r"\D", "", text)
     if len(digits) < SHORTEST_PHONE or not PHONE.fullmatch(text):
         return None

@@ -17,7 +17,7 @@ from app.scheduler.runner import Runner
 from jobs.handlers import HANDLERS
 from tests.conftest import Browser
 from tests.connectors.conftest import Connect, Rows
-from tests.connectors.upstream import IMPATIENT, state_of, stored, talks, upstream
+from tests.connectors.upstream import FEW_AT_ONCE, state_of, stored, talks, upstream
 from tests.connectors.webhooks import SECRETS, Door, sign
 from tests.vendors.attio import AttioServer
 from tests.vendors.attio.state import State
@@ -47,7 +47,7 @@ TURNS = 12  # of two hours
 def app(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr("app.connectors.http.BACKOFF_BASE", 0.0)
     monkeypatch.setattr("app.connectors.breaker.FRESH_SECONDS", 0.0)
-    yield make_app(**IMPATIENT, webhook_debounce_seconds=0.0)
+    yield make_app(**FEW_AT_ONCE, webhook_debounce_seconds=0.0)
     db.close()
 
 

@@ -108,10 +108,13 @@ def test_deletions_on_purpose_are_confirmed_by_hand(
         workspace.delete("companies", company)
         workspace.delete("people", person)
     assert sync_attio()["status"] == "partial"
-    (dead, _) = owner.get("/connectors/errors/dead-letter").get_json()["errors"]
-    assert owner.post(f"/connectors/errors/dead-letter/{dead['id']}/retry").status_code == 202
+    held = owner.get("/connectors/errors/dead-letter").get_json()["errors"]
+    assert {error["stream"] for error in held} == {"companies", "people"}
+    for error in held:
+        assert owner.post(f"/connectors/errors/dead-letter/{error['id']}/retry").status_code == 202
     assert sync_attio()["status"] == "completed"
     assert rows("SELECT count(*) FROM attio_accounts_raw WHERE deleted_at IS NULL") == [(8,)]
+    assert rows("SELECT count(*) FROM attio_people_raw WHERE deleted_at IS NULL") == [(8,)]
     assert rows("SELECT options FROM connector_connections") == [({},)]
 
 

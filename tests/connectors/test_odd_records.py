@@ -15,7 +15,7 @@ from app.scheduler.context import JobResult
 from jobs.handlers import HANDLERS
 from tests.conftest import Browser
 from tests.connectors.upstream import (
-    IMPATIENT,
+    FEW_AT_ONCE,
     Work,
     open_errors,
     rows,
@@ -30,7 +30,7 @@ from tests.vendors.chatwoot import ChatwootServer, api
 @pytest.fixture
 def app(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr("app.connectors.http.BACKOFF_BASE", 0.01)
-    yield make_app(**IMPATIENT)
+    yield make_app(**FEW_AT_ONCE)
     db.close()
 
 

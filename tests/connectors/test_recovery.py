@@ -17,7 +17,7 @@ from app.scheduler import ticks
 from app.scheduler.service import failure_of
 from tests.conftest import Browser
 from tests.connectors.upstream import (
-    IMPATIENT,
+    FEW_AT_ONCE,
     Work,
     open_errors,
     rows,
@@ -37,7 +37,7 @@ BREAKER_HALF_OPEN = "UPDATE connector_breakers SET open_until = now()"
 def app(make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setattr("app.connectors.http.BACKOFF_BASE", 0.01)
     monkeypatch.setattr("app.connectors.breaker.FRESH_SECONDS", 0.0)
-    yield make_app(**IMPATIENT)
+    yield make_app(**FEW_AT_ONCE)
     db.close()
 
 

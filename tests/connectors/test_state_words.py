@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from flask import Flask
 
 from app.connectors import words
+from app.scheduler.service import request_run
 from tests.conftest import Browser
 from tests.connectors.upstream import Work, rows, state_of, talks
+from tests.running import Worker, eventually
 from tests.vendors.chatwoot import ChatwootServer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -97,6 +102,23 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"status": "running", "behind": True, "failing_since": ago(hours=2), "last_error_kind": "timeout"},
         "Chatwoot has been behind for 2 hours (since 10:00 UTC): it does not answer in time; "
         "it is being read again now.",
+    ),
+    (
+        {"status": "running", "lost_worker": {"lost_at": ago(seconds=40), "taken_over_at": ago(seconds=-20)}},
+        "Chatwoot was being read when the worker was lost at 11:59:20 UTC. "
+        "Nothing has to be done: it is taken over at 12:00:20 UTC and goes on where it was.",
+    ),
+    (
+        {"status": "running", "lost_worker": {"lost_at": ago(seconds=70), "taken_over_at": ago(seconds=10)},
+         "behind": True, "failing_since": ago(hours=2), "last_error_kind": "timeout"},
+        "Chatwoot has been behind for 2 hours (since 10:00 UTC): it does not answer in time; "
+        "the worker that read it again was lost at 11:58:50 UTC. "
+        "Nothing has to be done: it is taken over within a minute and goes on where it was.",
+    ),
+    (
+        {"status": "running", "lost_worker": {"lost_at": ago(hours=1), "taken_over_at": ago(minutes=59)}},
+        "Chatwoot was being read when the worker was lost at 11:00:00 UTC. "
+        "Since 11:01 UTC another may take it over and none does: is the worker (`python -m jobs`) running?",
     ),
     (
         {"status": "running"},
@@ -269,3 +291,39 @@ def test_a_run_whose_worker_was_lost_is_no_run_any_more(
     assert "the worker was lost in the middle. Nothing has to be done" in found["message"]
     assert work(project["id"], "chatwoot_sync")["status"] == "completed"
     assert state_of(owner)["behind"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_killed_worker_is_told_of_until_another_has_taken_over(
+    app: Flask, owner: Browser, project: dict[str, Any], chatwoot: ChatwootServer, connect: Any,
+    database_url: str, home: Path,
+) -> None:  # fmt: skip
+    talks(chatwoot, 2)
+    connect(project["id"])
+    chatwoot.faults.add("slow", path="/messages$", seconds=60)
+    timing = {"JOB_LEASE_SECONDS": "6", "SCHEDULER_TICK_SECONDS": "1"}
+    object.__setattr__(app.config["SETTINGS"], "job_lease_seconds", 6)
+    with app.app_context():
+        request_run(UUID(project["id"]), "chatwoot_sync")
+    first, second = (Worker(database_url, home, **timing) for _ in range(2))
+    try:
+        first.start()
+        eventually(lambda: chatwoot.requests.count("/messages$"), 120)
+        found = state_of(owner)
+        assert (found["status"], found["lost_worker"]) == ("running", None)
+        assert "is being read" in found["message"]
+        first.kill()
+        found = eventually(lambda: (s := state_of(owner))["lost_worker"] and s, 60)
+        assert "was being read when the worker was lost at" in found["message"]
+        assert "it is taken over" in found["what_next"] and found["status"] == "running"
+        lost = datetime.fromisoformat(found["lost_worker"]["lost_at"])
+        assert timedelta(0) < datetime.now(UTC) - lost < timedelta(seconds=60)
+        chatwoot.faults.clear()
+        second.start()
+        eventually(lambda: state_of(owner)["status"] == "ok", 120)
+        found = state_of(owner)
+        assert found["lost_worker"] is None and "is up to date" in found["message"]
+    finally:
+        first.kill()
+        second.kill()

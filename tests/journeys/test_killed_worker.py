@@ -18,8 +18,11 @@ from tests.conftest import Browser
 from tests.running import Worker, eventually
 from tests.vendors.chatwoot import ChatwootServer
 from tests.vendors.chatwoot.state import fill
+from tests.vendors.faults import Fault
 
 MESSAGES = 300
+MESSAGES_OF = "/messages$"
+PATIENCE = 180.0  # seconds: a machine with much else to do starts a worker in a minute
 
 # Everything a run writes that a person can see, without what differs by nature (row ids, times).
 PICTURE = {
@@ -92,6 +95,42 @@ def undisturbed(
 
 
 @pytest.fixture
+def hold_after(
+    studio: ChatwootServer, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int | None], None]:
+    """Have the messages of so many conversations more be answered and then no more: whoever asks can be
+    met at work in the middle of a page, however slow the machine is. None: all of them."""
+    most: list[int | None] = [None]
+    regular = studio.faults.take
+
+    def take(path: str) -> Fault | None:
+        last = most[0]
+        if (
+            last is not None
+            and path.endswith("/messages")
+            and studio.requests.count(MESSAGES_OF) > last
+        ):
+            return Fault("slow", seconds=60)
+        return regular(path)
+
+    def hold(conversations: int | None) -> None:
+        asked = studio.requests.count(MESSAGES_OF)
+        most[0] = None if conversations is None else asked + conversations
+
+    monkeypatch.setattr(studio.faults, "take", take)
+    return hold
+
+
+# Each batch of vectors takes a while, so that a run can be met between two of them.
+SLOW_VECTORS = """
+    CREATE FUNCTION take_a_while() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
+    CREATE TRIGGER take_a_while AFTER INSERT ON rag_vectors EXECUTE FUNCTION take_a_while();
+"""
+QUICK_VECTORS = "DROP FUNCTION take_a_while CASCADE"
+
+
+@pytest.fixture
 def workers(database_url: str, home: Path) -> Iterator[Callable[[], Worker]]:
     """Workers that notice a lost one within two seconds."""
     started: list[Worker] = []
@@ -115,32 +154,37 @@ def workers(database_url: str, home: Path) -> Iterator[Callable[[], Worker]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # its waits end when what they wait for is there
 def test_a_sync_and_an_embedding_run_survive_kill_9(
     app: Flask,
     owner: Browser,
     project: dict[str, Any],
     studio: ChatwootServer,
     undisturbed: tuple[dict[str, list[Any]], np.ndarray[Any, Any]],
+    hold_after: Callable[[int | None], None],
     workers: Callable[[], Worker],
     database_url: str,
 ) -> None:
     rows_before, vectors_before = undisturbed
-    studio.faults.add("slow", seconds=0.03)  # the sync takes seconds, so that it can be met at work
     with app.app_context():
         request_run(UUID(project["id"]), "chatwoot_sync")
-    for share in (0.2, 0.6):
+    # A page has 25 conversations: one and a half, and then the rest of that and a part of the last.
+    for share, conversations in ((0.2, 37), (0.6, 30)):
+        hold_after(conversations)
         worker = workers()
         eventually(
             lambda share=share: (
                 count(database_url, "SELECT count(*) FROM cw_messages") > share * MESSAGES
             ),
-            90,
+            PATIENCE,
         )
         worker.kill()
     assert count(database_url, "SELECT count(*) FROM job_runs WHERE status = 'running'") > 0
-    studio.faults.clear()
+    assert count(database_url, "SELECT count(*) FROM cw_messages") < MESSAGES
+    hold_after(None)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DELETE FROM rag_vectors")
+        connection.execute(SLOW_VECTORS)
         connection.execute("UPDATE rag_chunks SET embedding_status = 'pending'")
     for share in (0.1, 0.5):
         worker = workers()
@@ -148,13 +192,15 @@ def test_a_sync_and_an_embedding_run_survive_kill_9(
             lambda share=share: (
                 count(database_url, "SELECT count(*) FROM rag_vectors") > share * MESSAGES
             ),
-            90,
+            PATIENCE,
             0.01,
         )
         worker.kill()
     assert count(database_url, "SELECT count(*) FROM rag_vectors") < len(vectors_before)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(QUICK_VECTORS)
     workers()
-    eventually(lambda: _all_done(database_url), 90)
+    eventually(lambda: _all_done(database_url), PATIENCE)
     found = picture(database_url)
     for name, rows in rows_before.items():
         assert found[name] == rows, name

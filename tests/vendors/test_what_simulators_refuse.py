@@ -26,7 +26,9 @@ ISSUES = "query A($first: Int!) { issues(first: $first) { nodes { %s } pageInfo 
         ("query A { issues( { nodes", {}, "GRAPHQL_PARSE_FAILED"),
         (ISSUES % "id", {}, "INPUT_ERROR"),  # a variable is missing
         (ISSUES % "id", {"first": 251}, "INPUT_ERROR"),
-        (ISSUES % "id comments { nodes { id } }", {"first": 5}, "GRAPHQL_VALIDATION_FAILED"),
+        (ISSUES % "id comments { id }", {"first": 5}, "GRAPHQL_VALIDATION_FAILED"),
+        (ISSUES % "id ...Gone", {"first": 5}, "GRAPHQL_VALIDATION_FAILED"),
+        ("query A { viewer { id } } query B { viewer { id } }", {}, "INPUT_ERROR"),  # which of them?
         (
             ISSUES % "id inverseRelations(first: 50) { nodes { issue { state { name } team { id } } } }",
             {"first": 250}, "INPUT_ERROR",  # too complex

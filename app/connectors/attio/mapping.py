@@ -11,6 +11,7 @@ from uuid import UUID
 from app.connectors.attio import values
 from app.connectors.attio.configured import Configured
 from app.connectors.records import Json, clean, moment, sealed, short
+from app.contacts.identity import email_of, phone_of
 
 MOST_TEXT = 200_000
 CENTS = Decimal("0.01")
@@ -54,8 +55,8 @@ class Mapper:
     def person(self, record: Json) -> Json:
         head, found = self._record(record, "attioperson", "record_id")
         fields = self.configured.fields["people"]
-        emails = [text.lower() for text in values.texts(found, fields["email"])]
-        phones = values.texts(found, fields["phone"])
+        emails = _unified(email_of, values.texts(found, fields["email"]))
+        phones = _unified(phone_of, values.texts(found, fields["phone"]))
         return _complete(
             head,
             found,
@@ -235,3 +236,8 @@ def _host(text: str) -> str:
     """A domain as one compares it: no scheme, no www, lower case."""
     host = text.lower().partition("://")[2] or text.lower()
     return host.partition("/")[0].removeprefix("www.")[:300]
+
+
+def _unified(form: Callable[[Any], str | None], texts: list[str]) -> list[str]:
+    """Addresses or numbers in their one form, each once, in their order."""
+    return list(dict.fromkeys(found for found in map(form, texts) if found))

@@ -70,14 +70,13 @@ class AttioReader:
             fetch, one = partial(client.entries, slug), partial(client.entry, slug)
             row = partial(rows.entry, slug)
             self.kinds.append(sweep(f"list:{slug}", writer.entries(slug), fetch, one, row))
-        self.streams: list[Stream] = [*self.kinds, CrmStream(self.writer)]
+        left_out = [
+            table for name, (table, _) in kinds.items() if name not in self.configured.objects
+        ]
         if not self.configured.everything:
-            left_out = [
-                table for name, (table, _) in kinds.items() if name not in self.configured.objects
-            ]
-            self.streams.insert(
-                -1, UnreadStream(self.writer, [*left_out, writer.NOTES, writer.TASKS])
-            )
+            left_out += [writer.NOTES, writer.TASKS]
+        unread = UnreadStream(self.writer, left_out, list(self.configured.lists))
+        self.streams: list[Stream] = [*self.kinds, unread, CrmStream(self.writer)]
 
     @classmethod
     def open(
@@ -157,7 +156,7 @@ class SweepStream:
             yield _nothing(Place(page_cursor={"refused": True}))
             raise
         yield Page(
-            write=lambda tx: self.writer.sweep_out(tx, self.table, gone, read_at),
+            write=lambda tx: self.writer.sweep_out(tx, self.table, gone, read_at, self.name),
             place=Place(cursor_ts=now),
             records=0,
             swept=True,
@@ -244,17 +243,23 @@ def _id(record: Any) -> str:
 
 @dataclass
 class UnreadStream:
-    """No reading either: of the kinds that filters leave out, nothing stays here."""
+    """No reading either: of the kinds that filters leave out, and of lists that are not named any more,
+    nothing stays here."""
 
     writer: Writer
     tables: list[Table]
+    lists: list[str]  # those that are read
     name: str = "unread"
     optional: bool = True
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
         now = datetime.now(UTC)
         yield Page(
-            write=lambda tx: self.writer.drop(tx, self.tables, now), place=Place(), records=0
+            write=lambda tx: (
+                self.writer.drop(tx, self.tables, now) | self.writer.drop_lists(tx, self.lists, now)
+            ),
+            place=Place(),
+            records=0,
         )
 
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from app.connectors.attio import derived
 from app.connectors.connections import Connection
 from app.connectors.records import Json
-from app.connectors.sweeps import FEW, forget_confirmation, refuse_too_many
+from app.connectors.sweeps import forget_confirmation, refuse_too_many
 from app.crm import mirror
 from app.db import Connection as Tx
 from app.db import Row, statements
@@ -128,7 +128,7 @@ class Writer:
             began=began,
             list=table.list_slug,
         )
-        refuse_too_many(self.connection, what, len(found["ids"]), found["stored"])
+        refuse_too_many(self.connection, what, what, len(found["ids"]), found["stored"])
         gone: list[str] = found["ids"]
         return gone
 
@@ -149,10 +149,24 @@ class Writer:
                 counts[name] = counts.get(name, 0) + number
         return counts
 
-    def sweep_out(self, tx: Tx, table: Table, gone: list[str], read_at: datetime) -> dict[str, int]:
+    def drop_lists(self, tx: Tx, kept: list[str], read_at: datetime) -> dict[str, int]:
+        """Delete the entries of lists that the connection does not read any more; of the lists themselves
+        nothing is left either, so that one that is named again is read at once and whole."""
+        place = {
+            "project_id": self.connection.project_id,
+            "connection_id": self.connection.id,
+            "lists": kept,
+        }
+        left: list[Row] = sql.entries_of_other_lists(tx, **place)
+        sql.forget_other_lists(tx, **place)
+        sql.settle_other_lists(tx, project_id=self.connection.project_id, lists=kept)
+        return self.delete(tx, entries(""), [row["id"] for row in left], read_at)
+
+    def sweep_out(
+        self, tx: Tx, table: Table, gone: list[str], read_at: datetime, stream: str
+    ) -> dict[str, int]:
         """Delete what a sweep found gone."""
-        if len(gone) > FEW:  # what needed no confirmation leaves it for the stream that was meant
-            forget_confirmation(tx, self.connection)
+        forget_confirmation(tx, self.connection, stream)
         return self.delete(tx, table, gone, read_at)
 
     def delete(self, tx: Tx, table: Table, gone: list[str], read_at: datetime) -> dict[str, int]:

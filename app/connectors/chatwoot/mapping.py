@@ -18,6 +18,7 @@ from app.connectors.records import (
     sealed,
     short,
 )
+from app.contacts.identity import email_of, phone_of
 
 DIRECTIONS = {0: "inbound", 1: "outbound", 2: "activity", 3: "template"}
 TYPE_WORDS = {"incoming": 0, "outgoing": 1, "activity": 2, "template": 3}
@@ -65,20 +66,26 @@ class Rows:
     attachments: list[Json] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)  # conversations that are no longer there
     gone_contacts: list[str] = field(default_factory=list)
+    gone_inboxes: list[str] = field(default_factory=list)
+    gone_agents: list[str] = field(default_factory=list)
     judged: Judged = field(default_factory=Judged)
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add_contact(self, contact: Json | None) -> None:
-        """Keep the fullest reading of each contact: a thin payload never empties a field."""
+        """Keep of each contact the newest reading of every field: a thin payload never empties one, and an
+        older one only fills what is empty."""
         if contact is None:
             return
         known = self.contacts.get(contact["id"])
         if known is None:
             self.contacts[contact["id"]] = contact
             return
-        for name, value in contact.items():
-            if value not in (None, "", {}):
-                known[name] = value
+        times = known["updated_at"], contact["updated_at"]
+        late = times[0] is not None and times[1] is not None and times[1] < times[0]
+        first, then = (contact, known) if late else (known, contact)
+        merged = first | {name: value for name, value in then.items() if value not in (None, "")}
+        merged["custom_attributes"] = first["custom_attributes"] | then["custom_attributes"]
+        self.contacts[contact["id"]] = merged
 
 
 def inbox(names: Names, record: Json) -> Json:
@@ -99,7 +106,7 @@ def agent(names: Names, record: Json) -> Json:
         "account_id": names.account,
         "agent_id": number(record["id"]),
         "name": short(record.get("name") or record.get("available_name"), 300),
-        "email": short(record.get("email"), 320),
+        "email": short(email_of(record.get("email")), 320),
     }
 
 
@@ -116,13 +123,17 @@ def contact(names: Names, record: Json | None) -> Json | None:
         "account_id": names.account,
         "contact_id": number(record["id"]),
         "name": short(record.get("name"), 500),
-        "email": short(record.get("email"), 500),
-        "phone_number": short(record.get("phone_number"), 100),
+        "email": short(email_of(record.get("email")), 500),
+        "phone_number": short(phone_of(record.get("phone_number")), 100),
         "identifier": short(record.get("identifier"), 500),
-        "custom_attributes": attributes if isinstance(attributes, dict) else {},
+        "custom_attributes": _said(attributes) if isinstance(attributes, dict) else {},
         "source_created_at": moment(record.get("created_at")),
         "updated_at": moment(record.get("updated_at")) or moment(record.get("last_activity_at")),
     }
+
+
+def _said(attributes: Json) -> Json:
+    return {name: value for name, value in attributes.items() if value not in (None, "")}
 
 
 def conversation(names: Names, record: Json) -> Json:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from app.connectors.breaker import Breaker
@@ -17,7 +16,11 @@ from app.connectors.chatwoot.mapping import Names, Rows
 from app.connectors.chatwoot.sweep import ContactSweep, ConversationSweep
 from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place, Stream
-from app.connectors.records import collect, moment, number
+from app.connectors.errors import ConnectorError
+from app.connectors.records import collect, moment, number_or_none
+from app.connectors.sweeps import forget_confirmation, refuse_too_many
+from app.db import Connection as Tx
+from app.db import Row, db
 from config.settings import Settings
 
 
@@ -68,6 +71,8 @@ def verify(connection: Connection, settings: Settings) -> dict[str, Any]:
 
 @dataclass
 class InboxStream:
+    """Inboxes, all in one answer: what it does not name is gone."""
+
     connection: Connection
     client: ChatwootClient
     names: Names
@@ -75,24 +80,25 @@ class InboxStream:
     optional: bool = False
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        wanted = inboxes(self.connection)
+        records = self.client.inboxes()
+        if wanted is not None:
+            records = [found for found in records if _number(found) in wanted]
         rows = Rows()
         collect(
-            self.client.inboxes(),
+            records,
             "inbox",
-            partial(self._take, rows=rows),
+            lambda record: rows.inboxes.append(mapping.inbox(self.names, record)),
             rows.judged,
         )
-        yield _page(self.connection, rows, Place(), len(rows.inboxes), swept=True)
-
-    def _take(self, record: dict[str, Any], rows: Rows) -> None:
-        wanted = inboxes(self.connection)
-        if wanted is None or number(record["id"]) in wanted:
-            rows.inboxes.append(mapping.inbox(self.names, record))
+        unlisted = writer.sql.unlisted_inboxes
+        yield from _whole(self, rows, rows.gone_inboxes, records, unlisted)
 
 
 @dataclass
 class AgentStream:
-    """Agents give names to the team's side. Only an administrator's token may list them."""
+    """Agents give names to the team's side, all in one answer. Only an administrator's token may list
+    them."""
 
     connection: Connection
     client: ChatwootClient
@@ -101,14 +107,54 @@ class AgentStream:
     optional: bool = True
 
     def read(self, place: Place, budget: Budget) -> Iterator[Page]:
+        records = self.client.agents()
         rows = Rows()
         collect(
-            self.client.agents(),
+            records,
             "agent",
             lambda record: rows.agents.append(mapping.agent(self.names, record)),
             rows.judged,
         )
-        yield _page(self.connection, rows, Place(), len(rows.agents), swept=True)
+        unlisted = writer.sql.unlisted_agents
+        yield from _whole(self, rows, rows.gone_agents, records, unlisted)
+
+
+def _whole(
+    stream: InboxStream | AgentStream,
+    rows: Rows,
+    gone: list[str],
+    records: list[Any],
+    unlisted: Callable[..., Row],
+) -> Iterator[Page]:
+    """The rows of a list that has everything, with what is not in it any more as `gone`. Raises
+    ConnectorError `sweep_guard` after the rows when that is too much to be believed."""
+    # One that cannot be understood is there all the same.
+    named = [found for found in map(_number, records) if found is not None]
+    with db.connection() as c:
+        found = unlisted(
+            c,
+            project_id=stream.connection.project_id,
+            account=stream.names.account,
+            numbers=named,
+        )
+    missing = len(found["ids"])
+    try:
+        refuse_too_many(stream.connection, stream.name, stream.name, missing, found["stored"])
+    except ConnectorError:
+        yield _page(stream.connection, rows, Place(page_cursor={"refused": True}), len(records))
+        raise
+    gone += found["ids"]
+
+    def write(tx: Tx) -> dict[str, int]:
+        forget_confirmation(tx, stream.connection, stream.name)
+        return writer.write(tx, stream.connection, rows)
+
+    yield Page(write=write, place=Place(), records=len(records), judged=rows.judged, swept=True)
+
+
+def _number(record: Any) -> int | None:
+    """The id of a record; None for what is none."""
+    return number_or_none(record.get("id")) if isinstance(record, dict) else None
 
 
 @dataclass
@@ -254,13 +300,10 @@ class Window:
         return Place(cursor_ts=earlier.cursor_ts, page_cursor=saved)
 
 
-def _page(
-    connection: Connection, rows: Rows, place: Place, records: int, swept: bool = False
-) -> Page:
+def _page(connection: Connection, rows: Rows, place: Place, records: int) -> Page:
     return Page(
         write=lambda tx: writer.write(tx, connection, rows),
         place=place,
         records=records,
         judged=rows.judged,
-        swept=swept,
     )

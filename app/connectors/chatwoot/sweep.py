@@ -20,7 +20,7 @@ from app.connectors.connections import Connection
 from app.connectors.engine import Budget, Page, Place
 from app.connectors.errors import ConnectorError
 from app.connectors.records import collect, moment
-from app.connectors.sweeps import CONFIRMED, forget_confirmation, refuse_too_many
+from app.connectors.sweeps import confirmed, forget_confirmation, refuse_too_many
 from app.db import Connection as Tx
 from app.db import Row, db
 
@@ -69,7 +69,7 @@ class Sweep:
             return
         progress = Progress.of(place.page_cursor) if place.page_cursor else Progress(now)
         if progress.refused:
-            if now - progress.began < EVERY and not self.connection.options.get(CONFIRMED):
+            if now - progress.began < EVERY and not confirmed(self.connection, self.name):
                 raise ConnectorError("sweep_guard", progress.refused)
             progress = Progress(now)
         if not progress.listed:
@@ -111,7 +111,7 @@ class Sweep:
                 began=began,
                 most=ASKED_AT_ONCE,
             )
-        refuse_too_many(self.connection, self.what, row["missing"], row["stored"])
+        refuse_too_many(self.connection, self.name, self.what, row["missing"], row["stored"])
         found: list[int] = row["numbers"]
         return found
 
@@ -136,7 +136,7 @@ class Sweep:
         )
 
     def _end(self, tx: Tx) -> dict[str, int]:
-        forget_confirmation(tx, self.connection)
+        forget_confirmation(tx, self.connection, self.name)
         return {}
 
 

@@ -49,10 +49,14 @@ def write(tx: Tx, connection: Connection, rows: Rows) -> dict[str, int]:
     if rows.gone:
         changed += _bury(tx, connection.project_id, rows.gone)
         counts["deleted_conversations"] = len(rows.gone)
-    if rows.gone_contacts:
-        counts["deleted_contacts"] = sql.bury_contacts(
-            tx, project_id=connection.project_id, ids=rows.gone_contacts
-        )
+    for kind, ids in (
+        ("contacts", rows.gone_contacts),
+        ("inboxes", rows.gone_inboxes),
+        ("agents", rows.gone_agents),
+    ):
+        if ids:
+            bury = getattr(sql, f"bury_{kind}")
+            counts[f"deleted_{kind}"] = bury(tx, project_id=connection.project_id, ids=ids)
     if changed:
         sql.drop_attachments_of_deleted(
             tx,

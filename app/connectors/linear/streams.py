@@ -34,11 +34,7 @@ class LinearReader:
         self.records = self.pages * MOST_PER_PAGE
         names = Names(connection.external_account_id)
         shared = (connection, client, names, settings)
-        self.streams: list[Stream] = [
-            *lists(*shared),
-            SweepStream(*shared, "issue_sweep", "IssueIds", "issues", "issues"),
-            SweepStream(*shared, "comment_sweep", "CommentIds", "comments", "comments"),
-        ]
+        self.streams: list[Stream] = [*lists(*shared), *sweeps(*shared)]
 
     @classmethod
     def open(
@@ -75,6 +71,22 @@ def lists(
         ListStream(*shared, "labels", "IssueLabels", "issueLabels", mapping.label),
         IssueStream(*shared, "issues", "Issues", "issues", mapping.issue),
         ListStream(*shared, "comments", "Comments", "comments", mapping.comment),
+    ]
+
+
+def sweeps(
+    connection: Connection, client: LinearClient, names: Names, settings: Settings
+) -> list[SweepStream]:
+    """What was deleted, of every kind: no list of changes tells it."""
+    shared = (connection, client, names, settings)
+    return [
+        SweepStream(*shared, "team_sweep", "TeamIds", "teams", "teams"),
+        SweepStream(*shared, "state_sweep", "WorkflowStateIds", "workflowStates", "states"),
+        SweepStream(*shared, "project_sweep", "ProjectIds", "projects", "projects"),
+        SweepStream(*shared, "cycle_sweep", "CycleIds", "cycles", "cycles"),
+        SweepStream(*shared, "label_sweep", "IssueLabelIds", "issueLabels", "labels"),
+        SweepStream(*shared, "issue_sweep", "IssueIds", "issues", "issues"),
+        SweepStream(*shared, "comment_sweep", "CommentIds", "comments", "comments"),
     ]
 
 
@@ -261,7 +273,9 @@ class SweepStream:
         last = after is None
         saved = None if last else {"began": began.isoformat(), "after": after}
         return Page(
-            write=lambda tx: writer.sweep(tx, self.connection, self.of, ids, began, last),
+            write=lambda tx: writer.sweep(
+                tx, self.connection, self.name, self.of, ids, began, last
+            ),
             place=Place(page_cursor=saved),
             records=len(records),
             swept=last,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
@@ -27,7 +28,19 @@ PLAIN = {
     "cycles": sql.upsert_cycles,
     "labels": sql.upsert_labels,
 }
+RAW = {
+    "teams": "linear_teams_raw",
+    "states": "linear_states_raw",
+    "projects": "linear_projects_raw",
+    "cycles": "linear_cycles_raw",
+    "labels": "linear_labels_raw",
+    "issues": "linear_issues_raw",
+    "comments": "linear_comments_raw",
+}
+AT_ONCE = 500  # issues whose texts are made anew together
 DROP = {
+    "teams": sql.delete_teams,
+    "states": sql.delete_states,
     "projects": sql.delete_projects,
     "cycles": sql.delete_cycles,
     "labels": sql.delete_labels,
@@ -194,21 +207,30 @@ def _standing(row: Row) -> str:
 
 
 def sweep(
-    tx: Tx, connection: Connection, of: str, ids: list[str], began: datetime, last: bool
+    tx: Tx,
+    connection: Connection,
+    stream: str,
+    of: str,
+    ids: list[str],
+    began: datetime,
+    last: bool,
 ) -> dict[str, int]:
     """Mark what a page of ids names as seen; with the last page, what was not seen is deleted.
 
     Raises ConnectorError `sweep_guard`.
     """
-    scope = {"project_id": connection.project_id, "connection_id": connection.id}
-    seen = sql.see_issues if of == "issues" else sql.see_comments
-    seen(tx, ids=ids, **scope)
+    scope = {
+        "raw": RAW[of],
+        "project_id": connection.project_id,
+        "connection_id": connection.id,
+        "began": began,
+    }
+    sql.see(tx, ids=ids, **scope)
     if not last:
         return {}
-    find = sql.unseen_issues if of == "issues" else sql.unseen_comments
-    row = find(tx, began=began, **scope)
-    refuse_too_many(connection, of, row["missing"], row["stored"])
-    forget_confirmation(tx, connection)
+    row = sql.unseen(tx, **scope)
+    refuse_too_many(connection, stream, of, len(row["ids"]), row["stored"])
+    forget_confirmation(tx, connection, stream)
     return remove(tx, connection, of, row["ids"])
 
 
@@ -218,11 +240,24 @@ def remove(tx: Tx, connection: Connection, stream: str, ids: list[str]) -> dict[
         return {}
     project_id = connection.project_id
     if stream not in ("issues", "comments"):
-        return {f"deleted_{stream}": DROP[stream](tx, ids=sorted(ids), project_id=project_id)}
+        count = {f"deleted_{stream}": DROP[stream](tx, ids=sorted(ids), project_id=project_id)}
+        return count | (_without_labels(tx, connection, ids) if stream == "labels" else {})
     dropped: list[Row] = DROP[stream](tx, ids=sorted(ids), project_id=project_id)
     issues = sorted({found["issue_external_id"] for found in dropped})
     events.record(tx, project_id, _blocked(tx, connection, issues))
     return {f"deleted_{stream}": len(dropped)} | _documents(tx, connection, issues)
+
+
+def _without_labels(tx: Tx, connection: Connection, label_ids: list[str]) -> dict[str, int]:
+    """The texts of issues that bore these labels: they name them no longer."""
+    found: list[Row] = sql.labelled_issues(
+        tx, project_id=connection.project_id, label_ids=label_ids
+    )
+    issues = [row["external_id"] for row in found]
+    counts: Counter[str] = Counter()
+    for start in range(0, len(issues), AT_ONCE):
+        counts.update(_documents(tx, connection, issues[start : start + AT_ONCE]))
+    return dict(counts)
 
 
 def _json(rows: list[Json]) -> Jsonb:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from app.audit import service as audit
+from app.contacts.identity import email_of
 from app.db import Connection as Tx
 from app.db import statements
 
@@ -32,7 +33,7 @@ def apply_optout(
     was known already: a delivery may come twice.
     """
     status = EVENTS.get(event)
-    address = (email or "").strip().lower()
+    address = email_of(email) or ""
     if status and not address and loops_id:
         address = sql.find_email(tx, loops_id=loops_id) or ""
     if not status or not 3 <= len(address) <= 500 or "@" not in address:

@@ -114,8 +114,10 @@ def push(
     settings: Settings,
     client: LoopsClient,
     progress: Callable[[Outcome], None] = lambda outcome: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
-    """Tell Loops of the contacts that changed. Raises PushInProgress.
+    """Tell Loops of the contacts that changed, for as many seconds of `clock` as a run may take. Raises
+    PushInProgress.
 
     `progress` is called after each contact; what it raises ends the push there.
     """
@@ -124,7 +126,8 @@ def push(
             raise PushInProgress
         outcome, waiting = survey(audience, settings, audience.limit)
         if waiting:
-            _push_all(audience.account_scope_id, waiting, outcome, settings, client, progress)
+            scope_id = audience.account_scope_id
+            _push_all(scope_id, waiting, outcome, settings, client, progress, clock)
     log.info("loops_push_ended", status=outcome.status, **outcome.counters())
     return outcome
 
@@ -136,16 +139,17 @@ def _push_all(
     settings: Settings,
     client: LoopsClient,
     progress: Callable[[Outcome], None],
+    clock: Callable[[], float],
 ) -> None:
     """Push one after the other, until the time is up or something speaks against all of them."""
-    deadline = time.monotonic() + settings.loops_run_seconds
+    deadline = clock() + settings.loops_run_seconds
     failures_in_a_row = 0
     try:
         client.ensure_properties(
             [settings.loops_project_ids_property, settings.loops_project_names_property]
         )
         for contact in waiting:
-            if time.monotonic() > deadline:
+            if clock() > deadline:
                 return
             try:
                 _push_one(scope_id, contact, outcome, settings, client)

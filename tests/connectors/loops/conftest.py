@@ -29,7 +29,7 @@ def app(make_app: Callable[..., Flask], loops: LoopsServer) -> Iterator[Flask]:
         loops_secret_key=loops.token,
         loops_api_base_url=loops.api_url,
         loops_requests_per_second=5000.0,
-        connector_read_timeout_seconds=0.5,
+        connector_read_timeout_seconds=2.0,
         loops_internal_domains=("studio.example",),
         rate_limit_enabled=False,
     )

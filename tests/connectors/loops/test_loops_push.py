@@ -142,12 +142,23 @@ def test_a_push_that_is_cut_off_goes_on_where_it_was(
 
 
 def test_the_time_budget_leaves_the_rest_to_the_next_run(
-    app: Flask, owner: Browser, two: tuple[str, str], add: Any, loops: LoopsServer
+    app: Flask, two: tuple[str, str], add: Any, loops: LoopsServer
 ) -> None:
     add(two[0], people(40))
-    object.__setattr__(app.config["SETTINGS"], "loops_run_seconds", 0.05)
-    answer = sync(owner)
-    assert 0 < answer["created"] < 40 and answer["remaining"] == 40 - answer["created"]
+    clock = Clock()
+    with app.app_context():
+        settings = app.config["SETTINGS"]
+        object.__setattr__(settings, "loops_run_seconds", 14.5)
+        for run, left in enumerate((25, 10, 0), 1):
+            outcome = push.push(
+                whole(app, two[0]),
+                settings,
+                LoopsClient(settings),
+                lambda outcome: clock.sleep(1.0),  # what each contact takes
+                clock,
+            )
+            assert (outcome.remaining, outcome.error) == (left, None)
+            assert loops.requests.count(PUT) == 40 - left, run
 
 
 def test_of_two_pushes_at_once_one_works(

@@ -3,7 +3,9 @@ every other one, counts complexity as Linear publishes it, and keeps an hourly q
 
 from __future__ import annotations
 
+import operator
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,17 +15,11 @@ import orjson
 from flask import Flask, Response, request
 from graphql import (
     DocumentNode,
-    FieldNode,
-    FragmentSpreadNode,
     GraphQLResolveInfo,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionSetNode,
     build_schema,
     execute,
-    get_named_type,
-    is_leaf_type,
     parse,
     validate,
 )
@@ -31,6 +27,7 @@ from graphql.error import GraphQLError
 
 from tests.vendors import faults as faulty
 from tests.vendors.faults import Faults
+from tests.vendors.linear.cost import complexity, operation_of
 from tests.vendors.linear.state import Node, Workspace, stamp
 from tests.vendors.serving import RequestLog
 
@@ -99,7 +96,7 @@ def make_api(
             return _refusal(
                 401, "AUTHENTICATION_ERROR", "Authentication required, not authenticated"
             )
-        return _answer(workspace, question, body.get("variables") or {}, quota)
+        return _answer(workspace, body, quota)
 
     return app
 
@@ -114,22 +111,26 @@ def operation_name(question: str) -> str:
     return named.value if named else "anonymous"
 
 
-def _answer(workspace: Workspace, question: str, variables: Node, quota: Quota) -> Response:
+def _answer(workspace: Workspace, body: Node, quota: Quota) -> Response:
+    variables, name = body.get("variables") or {}, body.get("operationName")
     try:
-        document, errors = understood(question)
+        document, errors = understood(body["query"])
     except GraphQLError as error:
         return _refusal(400, "GRAPHQL_PARSE_FAILED", error.message)
     if errors:
         return _refusal(400, "GRAPHQL_VALIDATION_FAILED", errors[0].message)
-    cost = complexity(document, variables)
+    try:
+        cost = complexity(schema(), document, operation_of(document, name), variables)
+    except GraphQLError as error:
+        return _refusal(400, "INPUT_ERROR", error.message)
     if cost > MOST_COMPLEXITY:
         return _refusal(400, "INPUT_ERROR", f"Query too complex: {cost:.0f}", quota.headers(cost))
     if not quota.take(cost):
         return _refusal(400, "RATELIMITED", "Rate limit exceeded", quota.headers(cost))
     with workspace.lock:
         result = execute(
-            schema(), document, root_value=Root(workspace), variable_values=variables,
-            field_resolver=_field,
+            schema(), document, context_value=workspace, variable_values=variables,
+            operation_name=name, field_resolver=_field,
         )  # fmt: skip
     found: Node = {"data": result.data}
     if result.errors:
@@ -152,132 +153,136 @@ def _refusal(
     return Response(orjson.dumps(body), status, headers=told, mimetype="application/json")
 
 
-class Root:
-    """The fields of `Query`."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-
-    def field(self, name: str, arguments: Node) -> Any:
-        workspace = self.workspace
-        if name == "organization":
-            return workspace.organization
-        if name == "viewer":
-            return workspace.viewer
-        if name in ("issue", "comment"):
-            found = workspace.nodes[f"{name}s"].get(str(arguments.get("id")))
-            if found is None:
-                raise GraphQLError("Entity not found", extensions={"code": "ENTITY_NOT_FOUND"})
-            return _with_relations(workspace, found)
-        nodes = [
-            node
-            for node in workspace.nodes[name].values()
-            if (arguments.get("includeArchived") or not node["archivedAt"])
-            and matches(node, arguments.get("filter"))
-        ]
-        by = "updatedAt" if arguments.get("orderBy") == "updatedAt" else "createdAt"
-        nodes.sort(key=lambda node: (node[by], node["id"]), reverse=True)
-        found = page(nodes, arguments)
-        return {**found, "nodes": [_with_relations(workspace, node) for node in found["nodes"]]}
-
-
-def _with_relations(workspace: Workspace, node: Node) -> Node:
-    if "identifier" not in node:
-        return node
-    return {**node, "inverseRelations": workspace.relations.get(node["id"], [])}
+# The questions for one record, and the list it is looked for in.
+ONE = {
+    "team": "teams", "workflowState": "workflowStates", "project": "projects", "cycle": "cycles",
+    "issueLabel": "issueLabels", "issue": "issues", "comment": "comments", "user": "users",
+}  # fmt: skip
+# Lists that hang on a record: where its members are, and the field in which they name it.
+BELOW = {
+    ("Team", "issues"): ("issues", "team"),
+    ("Team", "states"): ("workflowStates", "team"),
+    ("Project", "issues"): ("issues", "project"),
+    ("Issue", "comments"): ("comments", "issue"),
+    ("Issue", "children"): ("issues", "parent"),
+}
 
 
 def _field(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-    if isinstance(source, Root):
-        return source.field(info.field_name, arguments)
-    value = source.get(info.field_name)
-    return page(value, arguments) if info.field_name == "inverseRelations" else value
+    workspace: Workspace = info.context
+    owner, name = info.parent_type.name, info.field_name
+    if owner == "Query":
+        return _asked(workspace, name, arguments)
+    if (owner, name) in BELOW:
+        kind, by = BELOW[owner, name]
+        nodes = workspace.nodes[kind].values()
+        mine = [node for node in nodes if node[by] and node[by]["id"] == source["id"]]
+        return listed(mine, arguments)
+    if (owner, name) == ("Issue", "labels"):
+        labels = workspace.nodes["issueLabels"]
+        return listed([labels[found] for found in source["labelIds"] if found in labels], arguments)
+    if name == "inverseRelations":
+        return page(workspace.relations.get(source["id"], []), arguments)
+    return source[name]
+
+
+def _asked(workspace: Workspace, name: str, arguments: Node) -> Any:
+    """A field of `Query`."""
+    if name == "organization":
+        return workspace.organization
+    if name == "viewer":
+        return workspace.viewer
+    if name not in ONE:
+        return listed(list(workspace.nodes[name].values()), arguments)
+    found = workspace.nodes[ONE[name]].get(str(arguments.get("id")))
+    if found is None:
+        raise GraphQLError("Entity not found", extensions={"code": "ENTITY_NOT_FOUND"})
+    return found
+
+
+def listed(nodes: list[Node], arguments: Node) -> Node:
+    """Those that are asked for, the newest first, as a page."""
+    nodes = [
+        node
+        for node in nodes
+        if (arguments.get("includeArchived") or not node["archivedAt"])
+        and matches(node, arguments.get("filter"))
+    ]
+    by = "updatedAt" if arguments.get("orderBy") == "updatedAt" else "createdAt"
+    nodes.sort(key=lambda node: (node[by], node["id"]), reverse=True)
+    return page(nodes, arguments)
 
 
 def page(nodes: list[Node], arguments: Node) -> Node:
-    """A Relay page. A cursor names the record it stands behind."""
-    first = arguments.get("first") or 50
-    if first > MOST_PER_PAGE:
+    """A Relay page, forwards or backwards. A cursor names the record it stands at."""
+    size = arguments.get("first") or arguments.get("last") or 50
+    if not 0 < size <= MOST_PER_PAGE or (arguments.get("first") and arguments.get("last")):
         raise GraphQLError(
-            f"Argument Validation Error: first must not be greater than {MOST_PER_PAGE}"
+            f"Argument Validation Error: first or last must be from 1 to {MOST_PER_PAGE}"
         )
-    start = 0
-    after = arguments.get("after")
-    if after:
-        start = next((n + 1 for n, node in enumerate(nodes) if node["id"] == after), len(nodes))
-    shown = nodes[start : start + first]
-    more = start + first < len(nodes)
+    begin, end = 0, len(nodes)
+    if arguments.get("after"):
+        begin = next(
+            (n + 1 for n, node in enumerate(nodes) if node["id"] == arguments["after"]), end
+        )
+    if arguments.get("before"):
+        end = next((n for n, node in enumerate(nodes) if node["id"] == arguments["before"]), end)
+    if arguments.get("last"):
+        start, stop = max(begin, end - size), end
+    else:
+        start, stop = begin, min(end, begin + size)
+    shown = nodes[start:stop]
     return {
         "nodes": shown,
-        "pageInfo": {"hasNextPage": more, "endCursor": shown[-1]["id"] if shown else None},
+        "edges": [{"node": node, "cursor": node["id"]} for node in shown],
+        "pageInfo": {
+            "hasNextPage": stop < len(nodes),
+            "hasPreviousPage": start > 0,
+            "startCursor": shown[0]["id"] if shown else None,
+            "endCursor": shown[-1]["id"] if shown else None,
+        },
     }
 
 
 def matches(node: Node | None, wanted: Node | None) -> bool:
-    """Whether a node passes a filter of Linear's kind."""
-    for name, rule in (wanted or {}).items():
-        if name == "or":
-            if not any(matches(node, one) for one in rule):
-                return False
-        elif name == "null":
-            if (node is None) != rule:
-                return False
-        elif node is None:
-            return False
-        elif name == "accessibleTeams":
-            if not matches(node["_team"], rule["some"]):
-                return False
-        elif name == "id":
-            if node["id"] not in rule.get("in", [rule.get("eq")]):
-                return False
-        elif name == "updatedAt":
-            if "gte" in rule and node[name] < _comparable(rule["gte"]):
-                return False
-        elif not matches(node[name], rule):
-            return False
-    return True
+    """Whether a node passes a filter of Linear's kind. A filter that its schema has and this does not
+    know is a mistake here, and no pass."""
+    return all(_passes(node, name, rule) for name, rule in (wanted or {}).items())
 
 
-def _comparable(moment: str) -> str:
-    return stamp(datetime.fromisoformat(moment.replace("Z", "+00:00")))
+def _passes(node: Node | None, name: str, rule: Any) -> bool:
+    if rule is None:
+        return True
+    if name in ("or", "and"):
+        return (any if name == "or" else all)(matches(node, one) for one in rule)
+    if name == "null":
+        return (node is None) == rule
+    if node is None:
+        return False
+    if name == "accessibleTeams":
+        return matches(node["_team"], rule.get("some"))
+    if name == "id":
+        return compared(node["id"], rule)
+    if name in ("createdAt", "updatedAt"):
+        return compared(node[name], {how: _comparable(told) for how, told in rule.items()})
+    return matches(node[name], rule)
 
 
-def complexity(document: DocumentNode, variables: Node) -> float:
-    """A tenth for a property, one for an object, a list its page size times that of its nodes."""
-    operation = document.definitions[0]
-    assert isinstance(operation, OperationDefinitionNode)
-    query = schema().query_type
-    return _cost(operation.selection_set, query, variables)
+def compared(value: str, rule: Node) -> bool:
+    return all(COMPARATORS[how](value, told) for how, told in rule.items() if told is not None)
 
 
-def _cost(selection: SelectionSetNode | None, parent: Any, variables: Node) -> float:
-    total = 0.0
-    for node in selection.selections if selection else ():
-        assert isinstance(node, FieldNode) and not isinstance(
-            node, InlineFragmentNode | FragmentSpreadNode
-        )
-        kind = get_named_type(parent.fields[node.name.value].type)
-        if is_leaf_type(kind):
-            total += 0.1
-        elif kind.name.endswith("Connection"):
-            total += _first(node, variables) * _nodes_cost(node, kind, variables)
-        else:
-            total += 1 + _cost(node.selection_set, kind, variables)
-    return total
+COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq, "neq": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt,
+    "lte": operator.le, "in": lambda value, told: value in told,
+    "nin": lambda value, told: value not in told,
+}  # fmt: skip
 
 
-def _nodes_cost(node: FieldNode, kind: Any, variables: Node) -> float:
-    inner = get_named_type(kind.fields["nodes"].type)
-    for child in node.selection_set.selections if node.selection_set else ():
-        if isinstance(child, FieldNode) and child.name.value == "nodes":
-            return 1 + _cost(child.selection_set, inner, variables)
-    return 1.0
-
-
-def _first(node: FieldNode, variables: Node) -> float:
-    for argument in node.arguments or ():
-        if argument.name.value == "first":
-            value: Any = argument.value
-            name = getattr(getattr(value, "name", None), "value", None)
-            return float(variables.get(name, 50) if name else value.value)
-    return 50.0
+def _comparable(told: Any) -> Any:
+    if isinstance(told, list):
+        return [_comparable(one) for one in told]
+    try:
+        return told and stamp(datetime.fromisoformat(told.replace("Z", "+00:00")))
+    except (ValueError, AttributeError):
+        raise GraphQLError(f"Argument Validation Error: {told!r} is no time") from None
