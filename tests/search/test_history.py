@@ -293,6 +293,21 @@ def test_an_event_that_cannot_be_written_disturbs_nobody(
     assert (answer.status_code, body["tracked"], body["event_id"]) == (200, False, None)
 
 
+def test_runs_come_in_pages_newest_first_however_many_digits_their_numbers_have(
+    owner: Browser, searched: Searched
+) -> None:
+    """As texts, 9 would come after 12."""
+    asked = [searched(f"вопрос {n}", owner) for n in range(12)]
+    read: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = owner.get("/lightrag/runs", query_string={"limit": 5, "cursor": cursor}).get_json()
+        read += [run["id"] for run in page["runs"]]
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        cursor = page["next_cursor"]
+    assert read == sorted(asked, key=int, reverse=True) and len(str(read[0])) > len(read[-1])
+
+
 def test_what_others_asked_is_read_by_managers_only(
     owner: Browser, searched: Searched, sign_in_as: Callable[..., Browser], project: dict[str, Any]
 ) -> None:
