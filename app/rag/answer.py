@@ -26,7 +26,7 @@ SHORT = 25
 THE_SAME = 0.7  # of its words are already said
 
 NOTHING = {
-    True: "Недостаточно данных: в проекте не нашлось сообщений, которые отвечают на этот вопрос.",
+    True: "Недостаточно данных: в проекте не нашлось ничего, что отвечает на этот вопрос.",
     False: "There is not enough evidence in this project to answer this question.",
 }
 # What a source is called beside its title or its author: Russian, English.
@@ -39,10 +39,10 @@ SOURCES = {
     "attio_person": ("контакт", "person"),
 }
 COUNTED = (
-    ("chunks", "фрагментов", "passages"),
-    ("messages", "сообщений", "messages"),
-    ("issues", "задач", "issues"),
-    ("opportunities", "сделок", "deals"),
+    ("chunks", "фрагментов", "passage"),
+    ("messages", "сообщений", "message"),
+    ("issues", "задач", "issue"),
+    ("opportunities", "сделок", "deal"),
 )
 
 
@@ -74,9 +74,12 @@ def compose(
 
 
 def nothing_found(question: str, stats: dict[str, int]) -> str:
-    """That there is no answer, and what was looked at."""
+    """That there is no answer, and how much there is that comes near to one."""
     russian = is_russian(question)
-    return f"{NOTHING[russian]} {_counts(stats, russian)}"
+    near = _counted({**stats, "chunks": 0}, russian)
+    if not near:
+        return NOTHING[russian]
+    return f"{NOTHING[russian]} {'Ближайшее по теме' if russian else 'Nearest to it'}: {near}."
 
 
 def with_sources(
@@ -86,20 +89,28 @@ def with_sources(
     russian = is_russian(question)
     sources = "; ".join(f"[{n}] {source_label(item, russian)}" for n, item in enumerate(cited, 1))
     label = "Источники" if russian else "Sources"
-    whole = "\n".join([text, f"{label}: {sources}.", _counts(stats, russian)])
+    whole = "\n".join([text, f"{label}: {sources}.", _counts(stats, russian)]).rstrip()
     return whole[:ANSWER_LIMIT], [_citation(n, item) for n, item in enumerate(cited, 1)]
 
 
 def source_label(item: Item, russian: bool) -> str:
-    """What a source is, whose, and of when: задача «FLT-61 Маршруты», 02.10.2026."""
-    names = SOURCES.get(item.source_type, ("источник", "source"))
-    title, author = item.row["title"], item.row["author"]
-    if item.source_type == MESSAGE:
-        named = author or ("автор неизвестен" if russian else "unknown author")
-    else:
-        named = (f"«{title}»" if russian else f'"{title}"') if title else ""
-    when = f", {item.occurred_at:%d.%m.%Y}" if item.occurred_at else ""
-    return f"{names[0 if russian else 1]} {named}".rstrip() + when
+    """What a source is, whose, and of when: задача «FLT-61 Маршруты», 02.10.2026; message from Tom
+    Harding, 8 Sep 2026."""
+    name = SOURCES.get(item.source_type, ("источник", "source"))[0 if russian else 1]
+    title, author, moment = item.row["title"], item.row["author"], item.occurred_at
+    day = (
+        ""
+        if moment is None
+        else f"{moment:%d.%m.%Y}"
+        if russian
+        else f"{moment.day} {moment:%b %Y}"
+    )
+    if item.source_type != MESSAGE:
+        named = (f" «{title}»" if russian else f' "{title}"') if title else ""
+        return f"{name}{named}" + (f", {day}" if day else "")
+    if russian:
+        return f"{author or 'автор неизвестен'}, {name}" + (f" от {day}" if day else "")
+    return f"{name} from {author or 'an unknown author'}" + (f", {day}" if day else "")
 
 
 def sentences_of(passage: str) -> list[str]:
@@ -177,10 +188,14 @@ def _citation(number: int, item: Item) -> dict[str, Any]:
 
 
 def _counts(stats: dict[str, int], russian: bool) -> str:
-    """What was found, the first two always."""
-    named = [
-        f"{ru} {stats[name]}" if russian else f"{stats[name]} {en}"
+    counted = _counted(stats, russian)
+    return f"{'Найдено' if russian else 'Found'}: {counted}." if counted else ""
+
+
+def _counted(stats: dict[str, int], russian: bool) -> str:
+    """How much there is of what there is any of."""
+    return ", ".join(
+        f"{ru} {stats[name]}" if russian else f"{stats[name]} {en}{'s' * (stats[name] != 1)}"
         for name, ru, en in COUNTED
-        if stats[name] or name in ("chunks", "messages")
-    ]
-    return f"{'Найдено' if russian else 'Found'}: {', '.join(named)}."
+        if stats[name]
+    )

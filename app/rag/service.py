@@ -16,7 +16,7 @@ from app.rag.answering import answer_from
 from app.rag.cache import cache
 from app.rag.embeddings import ProviderError
 from app.rag.entities import entities_in, known_names
-from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
+from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters, within_limit
 from app.rag.models import searchable_model, wanted_encoder
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
@@ -140,8 +140,9 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     refs = worth_a_look(meaning.rows, worded.rows, everything, settings, LOOKED_AT)
     closer = look_closer(query, towards, words, counts, refs, settings) if refs else Found()
     items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
-    items = [item for item in items if fits_filters(item, query)][:MOST_EVIDENCE]
-    sure = confidence(items, words, counts, everything)
+    items = [item for item in items if fits_filters(item, query)]
+    sure = confidence(items[:MOST_EVIDENCE], words, counts, everything)
+    items = within_limit(items, query.source_limit)[:MOST_EVIDENCE]
     for item in items:
         item.passage = passage_of(item, words)
     warnings = [found.warning for found in (meaning, worded, closer) if found.warning]

@@ -219,10 +219,55 @@ def test_feedback_is_given_to_runs_of_the_own_project(
     assert owner.get(f"/lightrag/runs/{run}").status_code == 404
 
 
+@pytest.mark.parametrize("given", ["", " ", None, 0.5, -0.5, 2, True, [], "good"])
+def test_an_opinion_is_one_of_three(
+    told: dict[str, Any], owner: Browser, ask: Ask, given: Any
+) -> None:
+    run = ask("Почему задержались макеты?")["query_run_id"]
+    assert (
+        owner.post("/lightrag/feedback", {"query_run_id": run, "rating": given}).status_code == 400
+    )
+    fine = owner.post("/lightrag/feedback", {"query_run_id": run, "rating": "0", "comment": None})
+    assert (fine.status_code, fine.get_json()["comment"]) == (200, None)
+
+
+def test_no_filter_and_empty_filters_are_one_answer_and_each_call_is_a_run(
+    told: dict[str, Any], ask: Ask, owner: Browser
+) -> None:
+    question = "Почему задержались макеты?"
+    answers = [
+        ask(question),
+        ask(question, sourceFilter=None),
+        ask(question, sourceFilter=[]),
+        ask("  почему  ЗАДЕРЖАЛИСЬ макеты?", sourceFilter=["chunks", "messages"]),
+    ]
+    assert [answer.get("cached") for answer in answers] == [None, True, True, True]
+    numbers = [answer["query_run_id"] for answer in answers]
+    runs = owner.get("/lightrag/runs").get_json()["runs"]
+    assert [run["id"] for run in runs] == sorted(numbers, key=int, reverse=True)
+    assert [run["cached"] for run in runs] == [True, True, True, False]
+    for run in runs:
+        assert run["quality_score"] == answers[0]["quality_score"] > 0
+        assert run["source_diversity"] == answers[0]["source_diversity"] == 1
+    assert {answer["answer"] for answer in answers} == {answers[0]["answer"]}
+    assert ask(question, sourceLimit=9).get("cached") is None
+    assert ask(question, sourceFilter=["messages"]).get("cached") is None
+
+
 def test_the_older_route_answers_the_same(told: dict[str, Any], owner: Browser, ask: Ask) -> None:
+    """The same function: filters, ranking, the cache and the record of it included."""
     asked = ask("Почему задержались макеты?")
     answer = owner.post("/search", {"query": "Почему задержались макеты?"}).get_json()
-    assert answer["results"] == asked["chunks"] and answer["answer"] == asked["answer"]
+    assert answer["results"] == asked["chunks"] and answer["mode"] == "lightrag"
+    new = {"results", "mode", "cached", "query_run_id", "duration_ms", "request_id"}
+    assert {k: v for k, v in answer.items() if k not in new} == {
+        k: v for k, v in asked.items() if k not in new
+    }
+    assert answer["cached"] is True and answer["query_run_id"] != asked["query_run_id"]
+    other = owner.post(
+        "/search", {"query": "Почему задержались макеты?", "sourceFilter": ["deals"]}
+    )
+    assert other.get_json()["evidence"] == []
 
 
 def test_short_answers_are_found_with_what_they_answer(say: Say, sync: Sync, ask: Ask) -> None:

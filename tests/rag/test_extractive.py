@@ -85,11 +85,11 @@ def test_a_reason_for_something_else_is_no_addition() -> None:
 @pytest.mark.parametrize(
     ("kind", "row", "label", "system"),
     [
-        ("chatwoot_message", {}, "сообщение Ольга, 20.09.2026", "chatwoot"),
+        ("chatwoot_message", {}, "Ольга, сообщение от 20.09.2026", "chatwoot"),
         (
             "chatwoot_message",
             {"author": None},
-            "сообщение автор неизвестен, 20.09.2026",
+            "автор неизвестен, сообщение от 20.09.2026",
             "chatwoot",
         ),
         (
@@ -113,6 +113,37 @@ def test_every_source_is_named_by_what_it_is(
     assert f"Источники: [1] {label}." in text
     assert citations[0]["source_system"] == system
     assert text.endswith("Найдено: фрагментов 4, сообщений 2, задач 1.")
+
+
+def test_english_is_english_too() -> None:
+    text, _ = compose(
+        "When is it paid?",
+        [item("It is paid on Friday.", author="Tom")],
+        words_of("When is it paid?"),
+        {"chunks": 1, "messages": 1, "issues": 2, "opportunities": 0},
+    )
+    assert text.splitlines()[1:] == [
+        "Sources: [1] message from Tom, 20 Sep 2026.",
+        "Found: 1 passage, 1 message, 2 issues.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "stats", "told"),
+    [
+        ("Когда?", STATS, " Ближайшее по теме: сообщений 2, задач 1."),
+        ("When?", STATS, " Nearest to it: 2 messages, 1 issue."),
+        ("Когда?", dict.fromkeys(STATS, 0), ""),
+        ("When?", {**dict.fromkeys(STATS, 0), "chunks": 9}, ""),
+    ],
+)
+def test_no_answer_tells_what_comes_near_and_boasts_of_nothing(
+    question: str, stats: dict[str, int], told: str
+) -> None:
+    text, citations = compose(question, [], words_of(question), stats)
+    assert citations == []
+    assert text.endswith(told) and ("Недостаточно данных" in text) is (question == "Когда?")
+    assert told or text.endswith(("этот вопрос.", "this question."))
 
 
 def test_abbreviations_end_no_sentence() -> None:

@@ -197,6 +197,16 @@ def test_evidence_comes_in_pages_to_who_asks_for_them(say: Say, sync: Sync, ask:
     assert ask("смета на доработку каталога", offset=9000)["evidence"] == []
 
 
+def test_a_limit_bounds_each_source_of_words(say: Say, sync: Sync, ask: Ask) -> None:
+    for n in range(12):
+        say(f"Смета номер {n}: доработка каталога и фильтров.")
+    sync()
+    question = {"query": "смета на доработку каталога", "mode": "keyword"}
+    for limit, listed in ((1, 1), (3, 3), (25, 12), (None, 8)):
+        found = ask(**question, **({"sourceLimit": limit} if limit else {}))
+        assert found["stats"]["messages"] == len(found["evidence"]) == listed
+
+
 def test_evidence_names_what_the_project_knows(say: Say, sync: Sync, ask: Ask) -> None:
     """The contact by an inflected name, an agent, and what money, days and issues are spoken of."""
     told = say(
