@@ -304,6 +304,17 @@ RETURNING d.id, xmax = 0 AS inserted;
 -- name: delete_documents(project_id, ids)!
 DELETE FROM source_documents WHERE project_id = :project_id AND id = ANY(:ids);
 
+-- name: date_document_chunks(project_id, ids)!
+-- A document may be of another day with the same text: its chunks and vectors are found by that day.
+WITH moved AS (
+    UPDATE rag_chunks c SET occurred_at = d.occurred_at
+    FROM source_documents d
+    WHERE d.project_id = :project_id AND d.id = ANY(:ids) AND c.project_id = d.project_id
+      AND c.source_type = d.source_type AND c.source_pk = d.id AND c.occurred_at IS DISTINCT FROM d.occurred_at
+    RETURNING c.id, c.occurred_at
+)
+UPDATE rag_vectors v SET occurred_at = m.occurred_at FROM moved m WHERE v.project_id = :project_id AND v.chunk_id = m.id;
+
 -- name: drop_surplus_document_chunks(project_id, source_types, ids, kept)!
 -- Chunks that the new cut no longer has.
 DELETE FROM rag_chunks c

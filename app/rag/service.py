@@ -69,7 +69,8 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     )
     duration = round((time.perf_counter() - started) * 1000)
     run_id = _record(query, found, caller, remembered, duration)
-    reply = {**found, "query_run_id": run_id, "duration_ms": duration}
+    # The same question may have been remembered in other capitals.
+    reply = {**found, "query": query.text, "query_run_id": run_id, "duration_ms": duration}
     return {**reply, "cached": True} if remembered else reply
 
 
@@ -78,7 +79,9 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
-    chunks = [_chunk(row) for row in found.near[: query.top_k]]
+    shown = {(item.source_type, item.source_pk) for item in evidence}
+    near = [row for row in found.near if (row["source_type"], row["source_pk"]) in shown]
+    chunks = [_chunk(row) for row in near[: query.top_k]]
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
     answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)

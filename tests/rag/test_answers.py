@@ -79,8 +79,10 @@ def test_what_nobody_wrote_about_is_not_answered(
 
 @pytest.mark.parametrize("question", ["%", "%%%", "_", "__", "\\", "и в на", "😀" * 900, "'\";--"])
 def test_what_says_nothing_matches_nothing(told: dict[str, Any], ask: Ask, question: str) -> None:
-    answer = ask(question, mode="keyword")
-    assert answer["evidence"] == []
+    assert ask(question, mode="keyword")["evidence"] == []
+    whole = ask(question)
+    assert (whole["evidence"], whole["chunks"], whole["sufficient"]) == ([], [], False)
+    assert set(whole["stats"].values()) == {0}
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,7 @@ def test_no_filter_and_empty_filters_are_one_answer_and_each_call_is_a_run(
         assert run["quality_score"] == answers[0]["quality_score"] > 0
         assert run["source_diversity"] == answers[0]["source_diversity"] == 1
     assert {answer["answer"] for answer in answers} == {answers[0]["answer"]}
+    assert answers[3]["query"] == "почему  ЗАДЕРЖАЛИСЬ макеты?"
     assert ask(question, sourceLimit=9).get("cached") is None
     assert ask(question, sourceFilter=["messages"]).get("cached") is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -115,6 +116,22 @@ def test_dates_bound_every_source(tracked: list[Document], ask: Ask) -> None:
     assert "attio_opportunity" not in kinds(ask("Tallinn pilot amount", date_from=since))
     before = (NOW - timedelta(days=20)).isoformat()
     assert set(kinds(ask("Tallinn pilot amount", date_to=before))) == {"attio_opportunity"}
+
+
+def test_a_document_of_another_day_is_found_there_by_meaning_too(
+    app: Flask, project: dict[str, Any], tracked: list[Document], ask: Ask
+) -> None:
+    """Its text is the same, and is not embedded anew."""
+    deal = next(d for d in tracked if d.source_type == "attio_opportunity")
+    with app.app_context(), db.transaction() as tx:
+        counts = documents.store(tx, UUID(project["id"]), [replace(deal, occurred_at=NOW)])
+    assert (counts.inserted, counts.updated, counts.deleted) == (0, 0, 0)
+    since = (NOW - timedelta(days=1)).isoformat()
+    for mode in ("vector", "keyword"):
+        found = ask("What is the amount of the Tallinn pilot deal?", date_from=since, mode=mode)
+        assert "attio_opportunity" in kinds(found), mode
+    until = (NOW - timedelta(days=30)).isoformat()
+    assert "attio_opportunity" not in kinds(ask("Tallinn pilot", date_to=until))
 
 
 def test_a_reply_is_found_by_what_it_replies_to(say: Say, sync: Sync, ask: Ask) -> None:
