@@ -48,7 +48,12 @@ def answer_from(
     except Unanswered as error:
         metrics.DEGRADED_ANSWERS.labels("generation").inc()
         log.warning("answer_not_generated", reason=str(error))
-        warning = f"the answer is made of the evidence's own sentences: {error}"
+        made = (
+            "Ответ составлен из предложений самих источников"
+            if is_russian(question)
+            else "The answer is made of the evidence's own sentences"
+        )
+        warning = f"{made} ({error})."
         return Answer(*answer.compose(question, items, words, stats), warnings=[warning])
 
 

@@ -21,6 +21,7 @@ from app.rag.models import searchable_model, wanted_encoder
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
     Found,
+    LeftOut,
     Query,
     Side,
     by_meaning,
@@ -30,7 +31,7 @@ from app.rag.retrieval.legs import (
     without_direction,
 )
 from app.rag.retrieval.ranking import Item, passage_of, rank, worth_a_look
-from app.rag.retrieval.words import fold, words_of
+from app.rag.retrieval.words import fold, is_russian, words_of
 from app.web.access import Identity
 from app.web.responses import dump_json
 from config.settings import Settings
@@ -87,7 +88,9 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence, settings)
-    warnings = [*found.warnings, *answer.warnings, *filter(None, [names.warning])]
+    russian = is_russian(query.text)
+    left_out = [*found.warnings, *filter(None, [names.warning])]
+    warnings = [*(leg.told(russian) for leg in left_out), *answer.warnings]
     model = searchable_model(context, settings)
     return {
         "query": query.text,
@@ -117,7 +120,7 @@ class Retrieved:
 
     items: list[Item]
     near: list[Row]
-    warnings: list[str]
+    warnings: list[LeftOut]
     vectors_ran: bool
     confidence: float  # that the answer is among the items, 0 to 1
     sufficient: bool  # whether that is enough to answer from

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.rag.retrieval import legs
 from tests.conftest import Browser
 from tests.rag.conftest import Ask, Say
 from tests.vendors.chatwoot import ChatwootServer
@@ -188,6 +190,34 @@ def test_dates_bound_both_legs(say: Say, sync: Sync, ask: Ask) -> None:
             "макеты корзины готовы", date_from="2025-10-01", date_to="2025-10-15", mode=mode
         )
         assert [e["created_at"][:10] for e in found["evidence"]] == ["2025-10-15"], mode
+
+
+@pytest.mark.parametrize(
+    ("statement", "by_the_other", "warning"),
+    [
+        ("nearest_chunks", "keyword", "Поиск по смыслу не участвовал в ответе (QueryCanceled)."),
+        ("sources_with_words", "vector", "Поиск по словам не участвовал в ответе (QueryCanceled)."),
+    ],
+)
+def test_a_leg_that_takes_too_long_is_left_out(
+    told: dict[str, Any],
+    app: Flask,
+    ask: Ask,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    by_the_other: str,
+    warning: str,
+) -> None:
+    def asleep(connection: Any, **_: Any) -> list[Any]:
+        return list(connection.execute("SELECT pg_sleep(20)").fetchall())
+
+    monkeypatch.setattr(legs.sql, statement, asleep)
+    began = time.monotonic()
+    answer = ask(LATE)
+    assert time.monotonic() - began < 5
+    assert (answer["degraded"], answer["warnings"]) == (True, [warning])
+    assert by_the_other in answer["evidence"][0]["matched_by"]
+    assert first(answer).endswith(f":{told['late'].id}")
 
 
 def test_a_source_that_is_not_wanted_is_not_searched(told: dict[str, Any], ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -173,10 +174,52 @@ def test_questions_are_answered_by_words_while_the_provider_is_away(
     pulled()
     provider.stop()
     answer = ask("Почему задержались макеты корзины?")
-    assert answer["degraded"] is True and answer["warnings"]
+    assert answer["degraded"] is True
+    (warning,) = answer["warnings"]
+    assert warning.startswith("Поиск по смыслу не участвовал в ответе (")
     assert "Макеты" in answer["evidence"][0]["snippet"]
     assert answer["embedding_model"] is None
+    (warning,) = ask("макеты: why were the mockups late?")["warnings"]
+    assert warning.startswith("Search by meaning was left out (")
     provider.start()
+
+
+@pytest.mark.parametrize(
+    ("fault", "rules", "degraded"),
+    [
+        ("slow", {"seconds": 25.0}, True),
+        ("status", {"status": 401}, True),
+        ("status", {"status": 503}, True),
+        ("status", {"status": 429, "retry_after": "60"}, True),
+        ("narrow", {}, True),
+        ("short", {}, True),
+        ("wrong_json", {}, True),
+        ("half_body", {}, True),
+        ("backwards", {}, False),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_question_is_answered_in_time_whatever_the_provider_does(
+    say: Say,
+    pulled: Callable[[], None],
+    provider: EmbeddingsServer,
+    ask: Ask,
+    rows: Rows,
+    fault: str,
+    rules: dict[str, Any],
+    degraded: bool,
+) -> None:
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    pulled()
+    before = rows("SELECT chunk_id, embedding::text FROM rag_vectors")
+    provider.faults.add(fault, **rules)
+    began = time.monotonic()
+    answer = ask("Почему задержались макеты корзины?")
+    assert time.monotonic() - began < 8
+    assert answer["degraded"] is degraded and answer["sufficient"] is True
+    assert "Макеты" in answer["answer"] and answer["evidence"][0]["matched_by"][-1] == "keyword"
+    assert rows("SELECT chunk_id, embedding::text FROM rag_vectors") == before
+    assert rows(STATES) == [("ready", 1)]
 
 
 def test_a_text_that_changes_while_it_is_encoded_is_encoded_again(
