@@ -9,20 +9,25 @@ from typing import Any
 from app.rag.retrieval.cues import asked_for, ends_asking, tells
 from app.rag.retrieval.passages import SNIPPET
 from app.rag.retrieval.ranking import MESSAGE, Item
-from app.rag.retrieval.words import WORD, Word, fold, is_russian, stem
+from app.rag.retrieval.words import STOP_WORDS, WORD, Word, fold, is_russian, stem
 
 MOST_CITED = 3
 MOST_SENTENCES = 4
 LONGEST_SENTENCE = 320
 ANSWER_LIMIT = 10_000
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[^\Wa-zа-яё_]|[«\"“(–—-])|\n+")
+LIST_MARK = re.compile(r"^(?:[-–—•*]|\d{1,2}[.)])\s+")
 NEAR_THE_BEST = 0.8  # an item far behind the best one supports no sentence
 
 # How much a sentence is worth, beside the share of the question's words that it has (0 to 1).
 OF_THE_KIND = 0.6  # it has a sign of what is asked for: a date, an amount, a reason
 ONE_MORE = 0.35  # lost by a second sentence: it must bring more than that
-TOO_SHORT = 0.3  # lost under SHORT characters: Добрый день!
+TOO_SHORT = (
+    0.3  # lost under SHORT characters, or without a word but greetings and the question's own
+)
 SHORT = 25
+ENOUGH = 2  # words that the question has not; a number is enough by itself
+AS_GOOD = 0.5  # of the question's words that the first sentence has, a further one has this share
 THE_SAME = 0.7  # of its words are already said
 
 NOTHING = {
@@ -114,8 +119,16 @@ def source_label(item: Item, russian: bool) -> str:
 
 
 def sentences_of(passage: str) -> list[str]:
-    """The sentences of a text; a line is one at least."""
-    return [s.strip() for s in SENTENCE_END.split(passage) if any(c.isalnum() for c in s)]
+    """The sentences of a text, without the marks of a list; a line is one at least. What ends in a colon
+    goes with what follows it."""
+    found: list[str] = []
+    for part in SENTENCE_END.split(passage):
+        text = LIST_MARK.sub("", part.strip())
+        if found and found[-1].endswith(":"):
+            found[-1] += f" {text}"
+        elif any(c.isalnum() for c in text):
+            found.append(text)
+    return found
 
 
 def _chosen(question: str, items: list[Item], words: list[Word]) -> list[Said]:
@@ -148,9 +161,20 @@ def _said(text: str, item: Item, words: list[Word], kinds: list[str], more: int)
     of_kind = tells(text, kinds)
     worth = len(told) / len(words) if words else 0.0
     worth += OF_THE_KIND * of_kind - ONE_MORE * more
-    worth -= TOO_SHORT * (len(text) < SHORT)
+    worth -= TOO_SHORT * (len(text) < SHORT or not _says_something(folded, words))
     cut = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1].rstrip() + "…"
     return Said(cut, item, worth, told, of_kind)
+
+
+def _says_something(folded: str, words: list[Word]) -> bool:
+    """Whether there is more in it than what was asked: Нина Аркадьевна, здравствуйте."""
+    asked = {s for word in words for s in word.stems}
+    found = {
+        word
+        for word in WORD.findall(folded)
+        if word not in STOP_WORDS and not any(s in word for s in asked)
+    }
+    return len(found) >= ENOUGH or any(word[0].isdigit() for word in found)
 
 
 def _adds(said: Said, chosen: list[Said]) -> bool:
@@ -160,10 +184,12 @@ def _adds(said: Said, chosen: list[Said]) -> bool:
     already = frozenset[str]().union(*(_stems(other.text) for other in chosen))
     if not own or len(own & already) >= THE_SAME * len(own):
         return False
-    if not said.told and said.worth < chosen[0].worth:
+    first = chosen[0]
+    enough = max(1, AS_GOOD * len(first.told)) if said.kinds <= first.kinds else 1
+    if said.worth < first.worth and len(said.told) < enough:
         return False  # a date or a reason of something else
     new_words = said.told - frozenset[str]().union(*(other.told for other in chosen))
-    return bool(new_words) or said.kinds > 0 or said.worth >= chosen[0].worth
+    return bool(new_words) or said.kinds > 0 or said.worth >= first.worth
 
 
 def _stems(text: str) -> frozenset[str]:

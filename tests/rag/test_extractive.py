@@ -115,6 +115,41 @@ def test_every_source_is_named_by_what_it_is(
     assert text.endswith("Найдено: фрагментов 4, сообщений 2, задач 1.")
 
 
+@pytest.mark.parametrize(
+    "aside",
+    [
+        "Нина Аркадьевна, здравствуйте.",  # says nothing but whom it is for
+        "Счёт за хостинг придёт в пятницу, 9 октября.",  # a date of something else
+    ],
+)
+def test_what_hardly_belongs_to_the_question_is_not_added(aside: str) -> None:
+    lines = answer(
+        "Когда Нина Аркадьевна заплатит остаток по счёту за макеты?",
+        item("Нина Аркадьевна заплатит остаток по счёту за макеты 20 октября."),
+        item(aside),
+    )
+    assert lines[0].endswith("20 октября. [1]") and "[2]" not in "".join(lines)
+
+
+def test_a_date_is_added_where_the_best_sentence_has_none() -> None:
+    lines = answer(
+        "Когда заплатят остаток по счёту?",
+        item("Остаток по счёту заплатят, как договорились с бухгалтерией."),
+        item("Счёт закроем 20 октября двумя платежами."),
+    )
+    assert lines[1] == "Счёт закроем 20 октября двумя платежами. [2]"
+
+
+def test_lists_lose_their_marks_and_what_announces_goes_with_what_it_announces() -> None:
+    assert sentences_of(
+        "Выпуски приложения:\n- 2.4.0 выходит 4 ноября\n2) тёмная тема. 3 окна."
+    ) == [
+        "Выпуски приложения: 2.4.0 выходит 4 ноября",
+        "тёмная тема.",
+        "3 окна.",
+    ]
+
+
 def test_english_is_english_too() -> None:
     text, _ = compose(
         "When is it paid?",
