@@ -275,7 +275,8 @@ SELECT p.id AS project_id, p.account_scope_id, p.embedding_policy,
             AND embedding_status = 'pending' ORDER BY next_attempt_at, created_at, id LIMIT 1) first) AS oldest_pending_at,
        (SELECT next_attempt_at FROM rag_chunks c WHERE c.project_id = p.id AND embedding_status = 'pending'
           AND next_attempt_at > now() ORDER BY next_attempt_at, created_at, id LIMIT 1) AS next_retry_at,
-       (SELECT jsonb_build_object('status', r.status, 'finished_at', r.finished_at,
+       (SELECT jsonb_build_object('status', r.status,
+                                  'finished_at', to_char(r.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                                   'processed', r.result -> 'processed', 'failed', r.result -> 'failed')
         FROM job_latest l JOIN job_runs r ON r.project_id = l.project_id AND r.id = l.run_id
         WHERE l.project_id = p.id AND l.job_type = 'embeddings_run') AS last_run,

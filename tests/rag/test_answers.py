@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -319,3 +320,9 @@ def test_status_counts_what_waits_and_what_is_ready(
     assert status["embeddings"]["ready"] >= 3 and status["embeddings"]["pending"] == 0
     assert status["sources"]["messages_total"] == 4
     assert status["embedding_model"] and status["embedding_dim"] > 0
+    assert status["provider_configured"] is True and status["stale_model_chunks"] == 0
+    assert (status["oldest_pending_at"], status["next_retry_at"]) == (None, None)
+    assert (status["failed_sample"], status["tokens_today"]) == ([], 0)
+    last = status["last_run"]
+    assert (last["status"], last["failed"]) == ("completed", 0) and last["processed"] >= 3
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", last["finished_at"])

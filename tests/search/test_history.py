@@ -259,13 +259,18 @@ def test_a_person_erases_her_own_history_in_all_projects(
     colleague = sign_in_as("pm", project["id"], other["id"])
     searched("моё", colleague)
     searched("моё второе", colleague, project_id=other["id"])
-    searched("чужое", owner)
+    others = searched("чужое", owner)
+    colleague.post(f"/projects/{project['id']}/select")
+    for reader, comment in ((colleague, "моё мнение"), (owner, "чужое мнение")):
+        told = {"query_run_id": others, "rating": -1, "comment": comment}
+        assert reader.post("/lightrag/feedback", told).status_code == 200
     erased = colleague.post("/search/history/erase").get_json()["erased"]
-    assert erased == {"search_analytics": 2, "lightrag_query_runs": 2}
+    assert erased == {"search_analytics": 2, "lightrag_query_runs": 2, "lightrag_feedback": 1}
     with psycopg.connect(database_url) as connection:
         left = connection.execute("SELECT query FROM search_analytics").fetchall()
         runs = connection.execute("SELECT query_text FROM lightrag_query_runs").fetchall()
-    assert left == runs == [("чужое",)]
+        opinions = connection.execute("SELECT comment FROM lightrag_feedback").fetchall()
+    assert left == runs == [("чужое",)] and opinions == [("чужое мнение",)]
 
 
 def test_two_projects_with_the_same_words_never_cross(
