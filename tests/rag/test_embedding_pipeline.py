@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -79,6 +80,72 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
     say(TEXT.format(1))
     pulled()
     assert rows(STATES) == [("ready", 1)]
+
+
+@pytest.mark.parametrize("fault", ["long", "tiny"])
+def test_vectors_of_any_length_find_their_texts(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask, fault: str
+) -> None:
+    """Half precision would hold neither as they come."""
+    provider.faults.add(fault)
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    say("Оплату счёта переносим на следующую неделю из-за бухгалтерии.")
+    pulled()
+    provider.faults.clear()
+    found = ask("Макеты корзины задержались на девять дней, дизайнер болеет.", mode="vector")
+    assert "Макеты" in found["evidence"][0]["snippet"] and found["chunks"][0]["distance"] < 0.01
+
+
+@pytest.mark.parametrize("fault", ["zero", "texts", "endless"])
+def test_a_vector_without_direction_is_never_stored(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, rows: Rows, fault: str
+) -> None:
+    provider.faults.add(fault)
+    say(TEXT.format(1))
+    pulled()
+    assert rows(STATES) == [("pending", 1)] and rows("SELECT FROM rag_vectors") == []
+
+
+def test_claims_never_overlap_and_come_back_after_their_lease(
+    app: Flask, say: Say, pulled: Callable[[], None], project: dict[str, Any], rows: Rows,
+    embed: Callable[[], dict[str, Any]], provider: EmbeddingsServer,
+) -> None:  # fmt: skip
+    for number in range(6):
+        say(TEXT.format(number))
+    provider.faults.add("status", status=503)
+    pulled()
+    provider.faults.clear()
+    sql, project_id = statements("rag"), UUID(project["id"])
+    (run,) = rows(
+        "UPDATE job_runs SET status = 'running' WHERE job_type = 'embeddings_run' RETURNING id"
+    )
+
+    def claim(most: int) -> list[UUID]:
+        with app.app_context(), db.connection() as connection:
+            claimed = sql.claim_chunks(
+                connection, project_id=project_id, run_id=run[0], claim_token=uuid4(),
+                lease_seconds=60, most=most,
+            )  # fmt: skip
+        return [chunk["id"] for chunk in claimed]
+
+    def release() -> None:
+        with app.app_context(), db.connection() as connection:
+            sql.release_lost_chunks(
+                connection, project_id=project_id, run_id=uuid4(), max_attempts=5
+            )
+
+    first, second = claim(4), claim(4)
+    assert (len(first), len(second), claim(4)) == (4, 2, []) and not set(first) & set(second)
+    release()  # another worker begins: these are in hand
+    assert rows(STATES) == [("processing", 6)]
+    rows(f"UPDATE rag_chunks SET lease_expires_at = now() WHERE id = '{first[0]}' RETURNING 1")
+    release()
+    assert rows(STATES) == [("pending", 1), ("processing", 5)]
+    # The worker is dead and its run given up: the next run embeds all six, each once.
+    rows("UPDATE job_runs SET status = 'dead' WHERE job_type = 'embeddings_run' RETURNING 1")
+    provider.texts.clear()
+    assert embed()["result"]["processed"] == 6
+    assert rows(STATES) == [("ready", 6)] and len(provider.texts) == len(set(provider.texts)) == 6
 
 
 def test_a_provider_that_is_away_costs_no_attempt_and_heals(
@@ -196,6 +263,13 @@ def test_questions_are_answered_by_words_while_the_provider_is_away(
         ("wrong_json", {}, True),
         ("half_body", {}, True),
         ("backwards", {}, False),
+        ("zero", {}, True),
+        ("null", {}, True),
+        ("texts", {}, True),
+        ("base64", {}, True),
+        ("endless", {}, True),
+        ("long", {}, False),
+        ("tiny", {}, False),
     ],
     ids=lambda value: str(value),
 )

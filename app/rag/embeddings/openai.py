@@ -91,17 +91,24 @@ class OpenAIProvider:
             vectors = [found[number] for number in range(wanted)]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise ProviderError("transient", "the provider's answer cannot be read") from None
+        if not all(isinstance(vector, list) for vector in vectors):
+            raise ProviderError("transient", "the provider's answer cannot be read")
         for vector in vectors:
             if len(vector) != self.dimensions:
                 raise ProviderError(
                     "configuration",
                     f"the provider sends {len(vector)} dimensions; EMBEDDING_DIM says {self.dimensions}",
                 )
-            if not all(isinstance(x, int | float) and math.isfinite(x) for x in vector) or not any(
-                vector
-            ):
-                raise ProviderError("input", "the provider sent a vector without direction")
-        return vectors
+        return [_direction(vector) for vector in vectors]
+
+
+def _direction(vector: list[Any]) -> Vector:
+    """A vector of length 1: distances by angle are the same, and half precision holds every one of them."""
+    numbers = all(isinstance(x, int | float) for x in vector)
+    length = math.hypot(*vector) if numbers else 0.0
+    if not 0 < length < math.inf:
+        raise ProviderError("input", "the provider sent a vector without direction")
+    return [x / length for x in vector]
 
 
 def _refuse(response: requests.Response, body: bytes) -> None:
