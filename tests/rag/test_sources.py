@@ -87,6 +87,43 @@ def test_every_source_can_come_first(
     assert first["title"] and first["source_ref"] == first["source_pk"].rsplit(":", 1)[1]
 
 
+def test_two_projects_with_the_same_words_never_cross(
+    app: Flask,
+    tracked: list[Document],
+    owner: Browser,
+    project: dict[str, Any],
+    work: Callable[..., dict[str, Any]],
+) -> None:
+    """The same texts in both, under other keys: each sees its own, by every way of asking."""
+    other = owner.post("/projects", {"name": "Другая"}).get_json()["project"]
+    theirs = [replace(d, id=d.id.replace(":w:", ":v:")) for d in DOCUMENTS]
+    with app.app_context(), db.transaction() as tx:
+        documents.store(tx, UUID(other["id"]), theirs)
+    work(other["id"], "embeddings_run")
+    own = {project["id"]: ":w:", other["id"]: ":v:"}
+    runs: dict[str, str] = {}
+    for project_id, mark in own.items():
+        owner.post(f"/projects/{project_id}/select")
+        for path in ("/lightrag/query", "/search"):
+            for mode in ("hybrid", "vector", "keyword"):
+                question = {"query": "Tallinn pilot, FLT-61, discount of James", "mode": mode}
+                answer = owner.post(path, question).get_json()
+                assert answer["evidence"] and answer.get("cached") is (
+                    True if path == "/search" else None
+                )
+                found = [e["source_pk"] for e in [*answer["evidence"], *answer["chunks"]]]
+                found += [c["document_ref"] for c in answer["citations"]]
+                assert all(mark in key for key in found), (project_id, path, mode, found)
+        runs[project_id] = answer["query_run_id"]
+    for project_id in own:
+        owner.post(f"/projects/{project_id}/select")
+        for of, run in runs.items():
+            expected = 200 if of == project_id else 404
+            assert owner.get(f"/lightrag/runs/{run}").status_code == expected
+            told = owner.post("/lightrag/feedback", {"query_run_id": run, "rating": 1})
+            assert told.status_code == expected
+
+
 def test_entities_and_counts_follow_the_source(tracked: list[Document], ask: Ask) -> None:
     answer = ask("What is the amount of the Tallinn pilot deal?")
     (deal,) = [row for row in answer["entities"]["opportunities"] if row["source_ref"] == "d-1"]
