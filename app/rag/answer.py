@@ -31,8 +31,15 @@ AS_GOOD = 0.5  # of the question's words that the first sentence has, a further 
 THE_SAME = 0.7  # of its words are already said
 
 NOTHING = {
-    True: "Недостаточно данных: в проекте не нашлось ничего, что отвечает на этот вопрос.",
-    False: "There is not enough evidence in this project to answer this question.",
+    True: "Недостаточно данных: {where} не нашлось ничего, что отвечает на этот вопрос.",
+    False: "There is not enough evidence {where} to answer this question.",
+}
+# Where that is: in all of the project, or in what the filters leave of it.
+WHERE = {
+    (True, False): "в проекте",
+    (True, True): "среди выбранных источников и дат",
+    (False, False): "in this project",
+    (False, True): "among the chosen sources and dates",
 }
 # What a source is called beside its title or its author: Russian, English.
 SOURCES = {
@@ -63,11 +70,15 @@ class Said:
 
 
 def compose(
-    question: str, items: list[Item], words: list[Word], stats: dict[str, int]
+    question: str,
+    items: list[Item],
+    words: list[Word],
+    stats: dict[str, int],
+    filtered: bool = False,
 ) -> tuple[str, list[dict[str, Any]]]:
     """The answer's text and its citations. Without evidence it says so, and cites nothing."""
     if not items:
-        return nothing_found(question, stats), []
+        return nothing_found(question, stats, filtered), []
     near = [i for i in items[:MOST_CITED] if i.relevance >= NEAR_THE_BEST * items[0].relevance]
     cited: list[Item] = []
     lines: list[str] = []
@@ -78,13 +89,14 @@ def compose(
     return with_sources(question, "\n".join(lines), cited, stats)
 
 
-def nothing_found(question: str, stats: dict[str, int]) -> str:
+def nothing_found(question: str, stats: dict[str, int], filtered: bool) -> str:
     """That there is no answer, and how much there is that comes near to one."""
     russian = is_russian(question)
+    nothing = NOTHING[russian].format(where=WHERE[russian, filtered])
     near = _counted({**stats, "chunks": 0}, russian)
     if not near:
-        return NOTHING[russian]
-    return f"{NOTHING[russian]} {'Ближайшее по теме' if russian else 'Nearest to it'}: {near}."
+        return nothing
+    return f"{nothing} {'Ближайшее по теме' if russian else 'Nearest to it'}: {near}."
 
 
 def with_sources(

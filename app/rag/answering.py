@@ -39,10 +39,12 @@ def answer_from(
     stats: dict[str, int],
     settings: Settings,
     deadline: float,
+    filtered: bool,
 ) -> Answer:
-    """An answer that says nothing but what `items` say; `deadline` is of time.monotonic()."""
+    """An answer that says nothing but what `items` say; `deadline` is of time.monotonic(). `filtered`:
+    that a part of the project was looked at."""
     if settings.answer_provider == "extractive" or not items:
-        return Answer(*answer.compose(question, items, words, stats))
+        return Answer(*answer.compose(question, items, words, stats, filtered))
     try:
         return _generated(question, items, stats, settings, deadline)
     except Unanswered as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +86,10 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     chunks = [_chunk(row) for row in near[: query.top_k]]
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
-    answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)
+    filtered = any(f is not None for f in (query.sources, query.since, query.before))
+    answer = answer_from(
+        query.text, answering, words_of(query.text), stats, settings, deadline, filtered
+    )
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence, settings)
     russian = is_russian(query.text)
@@ -206,7 +210,7 @@ def _record(
         "sourceFilter": sorted(query.sources) if query.sources else None,
         "topK": query.top_k,
         "dateFrom": query.since,
-        "dateTo": query.before,
+        "dateTo": query.before - timedelta(hours=24) if query.before else None,  # as it was asked
     }
     try:
         with db.connection() as tx, tx.pipeline(), tx.transaction():

@@ -148,6 +148,20 @@ def test_a_filter_bounds_both_legs(
         assert all(chunk["source_type"] in only for chunk in answer["chunks"])
 
 
+def test_no_answer_among_what_was_chosen_does_not_speak_for_the_project(
+    tracked: list[Document], ask: Ask, owner: Browser
+) -> None:
+    question = "Какую скидку хочет James за годовой контракт?"
+    assert ask(question)["sufficient"] is True
+    for chosen in ({"sourceFilter": ["issues"]}, {"date_to": "2020-01-01"}):
+        assert "среди выбранных источников и дат не нашлось" in ask(question, **chosen)["answer"]
+    run = ask("Why is that so?", date_from="2019-12-31", date_to="2020-01-01")
+    assert "among the chosen sources and dates" in run["answer"]
+    filters = owner.get(f"/lightrag/runs/{run['query_run_id']}").get_json()["run"]["filters"]
+    assert (filters["dateFrom"][:10], filters["dateTo"][:10]) == ("2019-12-31", "2020-01-01")
+    assert "в проекте не нашлось" in ask("Сколько планет у Альфы Центавра?")["answer"]
+
+
 def test_dates_bound_every_source(tracked: list[Document], ask: Ask) -> None:
     since = (NOW - timedelta(days=10)).isoformat()
     assert "attio_opportunity" not in kinds(ask("Tallinn pilot amount", date_from=since))
