@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from psycopg.types.json import Jsonb
 
+from app import metrics
 from app.db import Connection, Row, db, statements
 from app.rag.answering import answer_from
 from app.rag.cache import cache
@@ -69,6 +70,7 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     found, remembered = cache.answer(
         key, lambda: search(query, context, settings), settings.search_deadline_ms / 1000
     )
+    metrics.ANSWERS.labels("remembered" if remembered else "made").inc()
     duration = round((time.perf_counter() - started) * 1000)
     run_id = _record(query, found, caller, remembered, duration)
     # The same question may have been remembered in other capitals.

@@ -61,6 +61,38 @@ def test_an_edit_is_embedded_again_and_a_deletion_leaves_nothing(
     assert any("Совсем другой" in text for text in provider.texts)
 
 
+def test_metrics_tell_what_waits_and_how_the_provider_fares(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask, owner: Browser,
+    embed: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    def told(name: str) -> float:
+        text = owner.get("/metrics").get_data(as_text=True)
+        return float(dict(line.rsplit(" ", 1) for line in text.splitlines()).get(name, "0"))
+
+    names = (
+        'app_answers_total{source="made"}',
+        'app_answers_total{source="remembered"}',
+        'app_degraded_answers_total{leg="vector"}',
+        'app_embedding_provider_seconds_count{result="transient"}',
+        'app_embedding_provider_seconds_count{result="ok"}',
+        "app_embedding_tokens_total",
+    )
+    before = {name: told(name) for name in names}
+    provider.faults.add("status", status=503)
+    say(TEXT.format(1))
+    pulled()
+    assert told('app_embedding_chunks{state="pending"}') == 1
+    assert told("app_embedding_oldest_pending_seconds") > 0
+    assert ask("макеты корзины")["degraded"] is True
+    assert ask("макеты корзины")["cached"] is True
+    provider.faults.clear()
+    embed()
+    assert told('app_embedding_chunks{state="ready"}') == 1
+    assert told("app_embedding_oldest_pending_seconds") == 0
+    grown = [told(name) - was for name, was in before.items()]
+    assert grown[:3] == [1, 1, 1] and grown[3] >= 2 and grown[4] == 1 and grown[5] > 10
+
+
 def test_vectors_belong_to_texts_by_number_and_not_by_place(
     say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask
 ) -> None:

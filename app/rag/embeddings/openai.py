@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import requests
 
-from app.rag.chunking import CHUNKER_VERSION
+from app import metrics
+from app.rag.chunking import CHUNKER_VERSION, estimate_tokens
 from app.rag.embeddings import ProviderError, Vector
 from config.settings import Settings
 
@@ -58,6 +59,17 @@ class OpenAIProvider:
         raise AssertionError("unreachable")
 
     def _call(self, texts: list[str], seconds: float) -> list[Vector]:
+        began, result = time.monotonic(), "ok"
+        try:
+            return self._ask(texts, seconds)
+        except ProviderError as error:
+            result = error.kind
+            raise
+        finally:
+            metrics.PROVIDER_SECONDS.labels(result).observe(time.monotonic() - began)
+            metrics.PROVIDER_TOKENS.inc(sum(map(estimate_tokens, texts)))
+
+    def _ask(self, texts: list[str], seconds: float) -> list[Vector]:
         prepared = [" ".join(text.split())[:LONGEST_INPUT] or " " for text in texts]
         deadline = time.monotonic() + seconds
         try:
