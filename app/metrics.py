@@ -50,6 +50,14 @@ CONNECTOR_RECORDS = Counter(
 WEBHOOK_DELIVERIES = Counter(
     "app_webhook_deliveries", "Webhook deliveries by what became of them", ["connector", "result"]
 )
+ANSWERS = Counter("app_answers", "Answers to questions, made or remembered", ["source"])
+PROVIDER_SECONDS = Histogram(
+    "app_embedding_provider_seconds",
+    "Time of one call to the paid encoder, by what became of it",
+    ["result"],
+    buckets=(0.05, 0.2, 0.5, 1, 2.5, 10, 30),
+)
+PROVIDER_TOKENS = Counter("app_embedding_tokens", "Tokens sent to the paid encoder, estimated")
 DEGRADED_ANSWERS = Counter("app_degraded_answers", "Queries answered without a leg", ["leg"])
 RETENTION_RUNS = Counter("app_retention_cleanup_runs", "Runs that deleted what is too old")
 RETENTION_DELETED = Counter("app_retention_cleanup_deleted_rows", "Rows that they deleted")

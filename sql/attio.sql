@@ -198,8 +198,9 @@ LEFT JOIN attio_accounts_raw a ON a.project_id = p.project_id AND a.workspace_id
 WHERE p.project_id = :project_id AND p.id = ANY(:ids) AND p.deleted_at IS NULL ORDER BY p.id;
 
 -- name: note_texts(project_id, ids)
--- With the name of what each note is about.
-SELECT n.id, n.title, n.content, n.url, n.source_created_at, coalesce(a.name, o.title, p.full_name) AS about
+-- With the name of what each note is about, and its address: a note has none of its own.
+SELECT n.id, n.title, n.content, coalesce(n.url, a.url, o.url, p.url) AS url, n.source_created_at,
+       coalesce(a.name, o.title, p.full_name) AS about
 FROM attio_notes_raw n
 LEFT JOIN attio_accounts_raw a ON a.project_id = n.project_id AND a.workspace_id = n.workspace_id
     AND a.external_id = n.parent_record_id

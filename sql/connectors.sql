@@ -160,21 +160,21 @@ WHERE project_id = :project_id AND connector = :connector AND status = 'dead_let
 
 -- name: due_errors(project_id, most)
 -- Errors whose time has come, those that wait longest first.
-SELECT id::text, connector FROM connector_errors
+SELECT id::text, connector FROM connector_errors e
 WHERE project_id = :project_id AND status IN ('pending', 'retrying') AND next_retry_at <= now()
-ORDER BY next_retry_at, id LIMIT :most;
+ORDER BY next_retry_at, e.id LIMIT :most;
 
 -- name: list_errors(project_id, whole, status, connector, error_kind, before_at, before_id, most)
 -- Not `whole`: without the records in quarantine, which may be private notes.
 SELECT id::text, connector, mode, stream, operation, source_ref, error_kind, error_message, attempt, occurrences,
        next_retry_at, status, CASE WHEN :whole THEN payload_json ELSE payload_json - 'record' END AS payload_json,
        dedupe_key, first_seen_at, created_at, updated_at, resolved_at
-FROM connector_errors
+FROM connector_errors e
 WHERE project_id = :project_id AND (:status::text IS NULL OR status = :status)
   AND (:connector::text IS NULL OR connector = :connector)
   AND (:error_kind::text IS NULL OR error_kind = :error_kind)
   AND (:before_at::timestamptz IS NULL OR (updated_at, id) < (:before_at::timestamptz, :before_id::bigint))
-ORDER BY updated_at DESC, id DESC LIMIT :most;
+ORDER BY updated_at DESC, e.id DESC LIMIT :most;
 
 -- name: lock_error(project_id, error_id)^
 SELECT id, connector, stream, error_kind, status, payload_json -> 'record' AS record FROM connector_errors
@@ -198,13 +198,13 @@ WHERE project_id = :project_id AND id = :connection_id AND options ? :option;
 
 -- name: list_events(project_id, event_type, source, since, before, before_at, before_id, most)
 SELECT id::text, event_type, occurred_at, actor, source, source_ref, source_url, payload_json, created_at
-FROM connector_events
+FROM connector_events e
 WHERE project_id = :project_id AND (:event_type::text IS NULL OR event_type = :event_type)
   AND (:source::text IS NULL OR source = :source)
   AND (:since::timestamptz IS NULL OR occurred_at >= :since)
   AND (:before::timestamptz IS NULL OR occurred_at < :before)
   AND (:before_at::timestamptz IS NULL OR (occurred_at, id) < (:before_at::timestamptz, :before_id::bigint))
-ORDER BY occurred_at DESC, id DESC LIMIT :most;
+ORDER BY occurred_at DESC, e.id DESC LIMIT :most;
 
 -- name: begin_state(project_id, connector, run_id)!
 INSERT INTO connector_sync_state (project_id, connector, status, last_attempt_at, run_id)

@@ -275,7 +275,8 @@ SELECT p.id AS project_id, p.account_scope_id, p.embedding_policy,
             AND embedding_status = 'pending' ORDER BY next_attempt_at, created_at, id LIMIT 1) first) AS oldest_pending_at,
        (SELECT next_attempt_at FROM rag_chunks c WHERE c.project_id = p.id AND embedding_status = 'pending'
           AND next_attempt_at > now() ORDER BY next_attempt_at, created_at, id LIMIT 1) AS next_retry_at,
-       (SELECT jsonb_build_object('status', r.status, 'finished_at', r.finished_at,
+       (SELECT jsonb_build_object('status', r.status,
+                                  'finished_at', to_char(r.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                                   'processed', r.result -> 'processed', 'failed', r.result -> 'failed')
         FROM job_latest l JOIN job_runs r ON r.project_id = l.project_id AND r.id = l.run_id
         WHERE l.project_id = p.id AND l.job_type = 'embeddings_run') AS last_run,
@@ -303,6 +304,17 @@ RETURNING d.id, xmax = 0 AS inserted;
 
 -- name: delete_documents(project_id, ids)!
 DELETE FROM source_documents WHERE project_id = :project_id AND id = ANY(:ids);
+
+-- name: date_document_chunks(project_id, ids)!
+-- A document may be of another day with the same text: its chunks and vectors are found by that day.
+WITH moved AS (
+    UPDATE rag_chunks c SET occurred_at = d.occurred_at
+    FROM source_documents d
+    WHERE d.project_id = :project_id AND d.id = ANY(:ids) AND c.project_id = d.project_id
+      AND c.source_type = d.source_type AND c.source_pk = d.id AND c.occurred_at IS DISTINCT FROM d.occurred_at
+    RETURNING c.id, c.occurred_at
+)
+UPDATE rag_vectors v SET occurred_at = m.occurred_at FROM moved m WHERE v.project_id = :project_id AND v.chunk_id = m.id;
 
 -- name: drop_surplus_document_chunks(project_id, source_types, ids, kept)!
 -- Chunks that the new cut no longer has.

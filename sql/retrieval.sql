@@ -192,10 +192,10 @@ SELECT id::text FROM run;
 -- One person's runs, or everybody's.
 SELECT id::text, query_text, mode, top_k, chunk_hits, source_hits, quality_score, source_diversity, cached, degraded,
        duration_ms, created_by, created_at
-FROM lightrag_query_runs
+FROM lightrag_query_runs r
 WHERE project_id = :project_id AND (:before_id::bigint IS NULL OR id < :before_id)
   AND (:user_id::uuid IS NULL OR user_id = :user_id)
-ORDER BY id DESC LIMIT :most;
+ORDER BY r.id DESC LIMIT :most;
 
 -- name: find_run(project_id, user_id, run_id)^
 SELECT id::text, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score,

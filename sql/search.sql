@@ -126,13 +126,17 @@ HAVING (bool_or(user_id = :user_id) OR count(DISTINCT user_id) >= 2)
 ORDER BY tier, count(*) DESC, max(created_at) DESC, query_norm LIMIT :most;
 
 -- name: erase_history(user_id)^
--- Everything that one person asked, in all projects. What others asked in the same words stays.
+-- Everything that one person asked and thought of answers, in all projects. What others asked in the same
+-- words stays.
 WITH events AS (
     DELETE FROM search_analytics WHERE user_id = :user_id RETURNING 1
 ), runs AS (
     DELETE FROM lightrag_query_runs WHERE user_id = :user_id RETURNING 1
+), opinions AS (
+    DELETE FROM lightrag_feedback WHERE user_id = :user_id RETURNING 1
 )
-SELECT (SELECT count(*) FROM events) AS search_analytics, (SELECT count(*) FROM runs) AS lightrag_query_runs;
+SELECT (SELECT count(*) FROM events) AS search_analytics, (SELECT count(*) FROM runs) AS lightrag_query_runs,
+       (SELECT count(*) FROM opinions) AS lightrag_feedback;
 
 -- name: forget_quotes(project_id, contact_id, conversations, messages, chunks)^
 -- Answers that quote what was erased lose the quotation and their text; clicks lose what they led to.

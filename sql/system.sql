@@ -27,6 +27,14 @@ WHERE failures > 0 OR open_until IS NOT NULL
 GROUP BY 2, 4
 ORDER BY 1, 2, 3, 4;
 
+-- name: embedding_gauges()
+-- How many chunks are in which state, over all projects, and since when the oldest waits.
+SELECT substr(name, 8) AS state, sum(value)::float8 AS chunks,
+       CASE WHEN name = 'chunks.pending' THEN
+           (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM rag_chunks WHERE embedding_status = 'pending')
+       END AS oldest_seconds
+FROM project_counters WHERE starts_with(name, 'chunks.') GROUP BY name ORDER BY name;
+
 -- name: partitions()
 -- Every part of a partitioned table, as the statement that makes it: a line each instead of a table each.
 SELECT 'CREATE TABLE ' || i.inhrelid::regclass || ' PARTITION OF ' || i.inhparent::regclass || ' '

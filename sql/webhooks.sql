@@ -137,11 +137,11 @@ RETURNING id AS connection_id, connector, webhook_secret_enc IS NOT NULL AS has_
 SELECT id::text, connection_id, connector, delivery_id, event, object_ref, signature_state, status, attempts,
        received_at, next_attempt_at, processed_at, processing_ms, error_kind, last_error,
        octet_length(body) AS body_bytes
-FROM webhook_deliveries
+FROM webhook_deliveries d
 WHERE project_id = :project_id AND (:connector::text IS NULL OR connector = :connector)
   AND (:status::text IS NULL OR status = :status) AND (:event::text IS NULL OR event = :event)
   AND (:before_id::bigint IS NULL OR id < :before_id)
-ORDER BY id DESC LIMIT :most;
+ORDER BY d.id DESC LIMIT :most;
 
 -- name: replay_delivery(project_id, id)^
 -- Due at once, as if it had just come. No row: there is none, it is in hand, or its body is gone.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 import yaml
@@ -14,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app.audit import service as audit
+from app.cli.following import chosen_project, chosen_projects, json_option, project_option
 from app.db import db, statements
 from app.rag import service
 from app.rag.evaluation import (
@@ -32,7 +32,6 @@ from config.settings import Settings
 console = Console()
 sql = statements("retrieval")
 LABELLED = click.Path(exists=True, dir_okay=False, path_type=Path)
-project_option = click.option("--project", "project_id", type=UUID, required=True)
 
 
 @click.group("rag")
@@ -42,10 +41,10 @@ def cli() -> None:
 
 @cli.command()
 @project_option
-@click.option("--json", "as_json", is_flag=True)
-def status(project_id: UUID, as_json: bool) -> None:
+@json_option
+def status(project: str | None, as_json: bool) -> None:
     """How many chunks wait, are ready and have failed."""
-    found = service.status(project_id, current_app.config["SETTINGS"])
+    found = service.status(chosen_project(project), current_app.config["SETTINGS"])
     if as_json:
         click.echo(dump_json(found))
         return
@@ -64,42 +63,39 @@ def status(project_id: UUID, as_json: bool) -> None:
 
 @cli.command()
 @project_option
-def refresh(project_id: UUID) -> None:
+def refresh(project: str | None) -> None:
     """Have the worker embed what waits."""
-    console.print(f"Queued as run {request_run(project_id, 'embeddings_run').id}.")
+    run = request_run(chosen_project(project), "embeddings_run")
+    console.print(f"Queued as run {run.id}.")
 
 
 @cli.command()
-@click.option("--project", "project_id", type=UUID, help="Only this one; else all projects.")
-def reembed(project_id: UUID | None) -> None:
+@click.option("--project", metavar="NAME|ID", help="Left out, all projects.")
+def reembed(project: str | None) -> None:
     """Have the worker replace vectors of another model than the configured one.
 
     Every embeddings run does so by itself; this starts it now, and tries again what the new model
     refused. Search goes on with the former vectors until the new ones are complete.
     """
     settings: Settings = current_app.config["SETTINGS"]
-    with db.connection() as connection:
-        known = [row["id"] for row in statements("projects").list_all(connection)]
-    if project_id is not None and project_id not in known:
-        raise click.ClickException("There is no such project.")
-    for project in [project_id] if project_id else known:
+    for row in chosen_projects(project):
         with db.transaction() as tx:
-            service.retry_stale(tx, project, settings)
-        stale = service.status(project, settings)["stale_model_chunks"]
-        run = request_run(project, "embeddings_run").id if stale else None
-        console.print(f"{project}  {stale} chunks  {f'run {run}' if run else 'nothing to do'}")
+            service.retry_stale(tx, row["id"], settings)
+        stale = service.status(row["id"], settings)["stale_model_chunks"]
+        run = request_run(row["id"], "embeddings_run").id if stale else None
+        console.print(f"{row['name']}  {stale} chunks  {f'run {run}' if run else 'nothing to do'}")
 
 
 @cli.command()
 @project_option
 @click.argument("choice", type=click.Choice(POLICIES))
-def policy(project_id: UUID, choice: str) -> None:
+def policy(project: str | None, choice: str) -> None:
     """What may leave to a paid provider of embeddings: texts as they are, redacted (without mail
     addresses, phone and card numbers), or nothing: local_only embeds with the local encoder.
     """
+    project_id = chosen_project(project)
     with db.transaction() as tx:
-        if statements("rag").set_policy(tx, project_id=project_id, policy=choice) is None:
-            raise click.ClickException("There is no such project.")
+        statements("rag").set_policy(tx, project_id=project_id, policy=choice)
         audit.record(
             tx,
             "lightrag.policy",
@@ -123,18 +119,19 @@ def policy(project_id: UUID, choice: str) -> None:
 @click.option(
     "--compare", metavar="SETTING=VALUE,...", help="Measure beside it with these settings changed."
 )
-@click.option("--json", "as_json", is_flag=True)
+@json_option
 def evaluate_files(
-    files: tuple[Path, ...], project_id: UUID, keys: Path | None, legs: tuple[str, ...],
+    files: tuple[Path, ...], project: str | None, keys: Path | None, legs: tuple[str, ...],
     split: str | None, compare: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure labelled questions, by language and leg: hit@1, hit@5, MRR, declined, latency."""
     settings: Settings = current_app.config["SETTINGS"]
-    refs = yaml.safe_load(keys.read_text()) if keys else {}
+    project_id = chosen_project(project)
     try:
+        refs = yaml.safe_load(keys.read_text()) if keys else {}
         questions = [q for file in files for q in load_questions(file, refs)]
         setups = {"": settings} | ({compare: configured(settings, compare)} if compare else {})
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise click.UsageError(f"These questions cannot be measured: {error}") from None
     questions = [q for q in questions if split is None or q.split == split]
     wanted = legs or LEGS
@@ -150,7 +147,9 @@ def evaluate_files(
     if as_json:
         click.echo(dump_json([_figures(*key, figures) for key, figures in measured.items()]))
     else:
-        console.print(_table(measured, wanted, list(setups)))
+        # A narrow terminal, or none, would break figures apart.
+        wide = Console(width=max(console.width, 100 if len(setups) == 1 else 160))
+        wide.print(_table(measured, wanted, list(setups)))
 
 
 def _figures(setup: str, leg: str, pair: str, figures: Figures) -> dict[str, Any]:
@@ -190,8 +189,9 @@ def _table(
 @cli.command()
 @project_option
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True)
-def feedback(project_id: UUID, days: int) -> None:
+def feedback(project: str | None, days: int) -> None:
     """Write what people liked as labelled questions, in the form that `flask rag eval` reads."""
+    project_id = chosen_project(project)
     with db.connection() as connection:
         rows = sql.liked_answers(connection, project_id=project_id, days=days)
     click.echo(

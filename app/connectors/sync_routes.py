@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from app.audit import service as audit
 from app.connectors import repairs
@@ -19,7 +19,7 @@ from app.scheduler.service import run_and_wait
 from app.web import cursors
 from app.web.access import identity
 from app.web.errors import ApiError
-from app.web.inputs import ClampedInt, Input, Moment, Word, path_number
+from app.web.inputs import ClampedInt, Input, Moment, Whole, Word, path_number
 from app.web.routing import Api
 
 api = Api("connector_syncs")
@@ -40,7 +40,7 @@ class DeadLetters(Input):
 
 
 class Retry(Input):
-    limit = fields.Integer(load_default=20, validate=validate.Range(1, 500))
+    limit = Whole(load_default=20, validate=validate.Range(1, 500))
 
 
 class EventFilter(Input):

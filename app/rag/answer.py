@@ -9,25 +9,37 @@ from typing import Any
 from app.rag.retrieval.cues import asked_for, ends_asking, tells
 from app.rag.retrieval.passages import SNIPPET
 from app.rag.retrieval.ranking import MESSAGE, Item
-from app.rag.retrieval.words import WORD, Word, fold, is_russian, stem
+from app.rag.retrieval.words import STOP_WORDS, WORD, Word, fold, is_russian, stem
 
 MOST_CITED = 3
 MOST_SENTENCES = 4
 LONGEST_SENTENCE = 320
 ANSWER_LIMIT = 10_000
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[^\Wa-zа-яё_]|[«\"“(–—-])|\n+")
+LIST_MARK = re.compile(r"^(?:[-–—•*]|\d{1,2}[.)])\s+")
 NEAR_THE_BEST = 0.8  # an item far behind the best one supports no sentence
 
 # How much a sentence is worth, beside the share of the question's words that it has (0 to 1).
 OF_THE_KIND = 0.6  # it has a sign of what is asked for: a date, an amount, a reason
 ONE_MORE = 0.35  # lost by a second sentence: it must bring more than that
-TOO_SHORT = 0.3  # lost under SHORT characters: Добрый день!
+TOO_SHORT = (
+    0.3  # lost under SHORT characters, or without a word but greetings and the question's own
+)
 SHORT = 25
+ENOUGH = 2  # words that the question has not; a number is enough by itself
+AS_GOOD = 0.5  # of the question's words that the first sentence has, a further one has this share
 THE_SAME = 0.7  # of its words are already said
 
 NOTHING = {
-    True: "Недостаточно данных: в проекте не нашлось сообщений, которые отвечают на этот вопрос.",
-    False: "There is not enough evidence in this project to answer this question.",
+    True: "Недостаточно данных: {where} не нашлось ничего, что отвечает на этот вопрос.",
+    False: "There is not enough evidence {where} to answer this question.",
+}
+# Where that is: in all of the project, or in what the filters leave of it.
+WHERE = {
+    (True, False): "в проекте",
+    (True, True): "среди выбранных источников и дат",
+    (False, False): "in this project",
+    (False, True): "among the chosen sources and dates",
 }
 # What a source is called beside its title or its author: Russian, English.
 SOURCES = {
@@ -39,10 +51,10 @@ SOURCES = {
     "attio_person": ("контакт", "person"),
 }
 COUNTED = (
-    ("chunks", "фрагментов", "passages"),
-    ("messages", "сообщений", "messages"),
-    ("issues", "задач", "issues"),
-    ("opportunities", "сделок", "deals"),
+    ("chunks", "фрагментов", "passage"),
+    ("messages", "сообщений", "message"),
+    ("issues", "задач", "issue"),
+    ("opportunities", "сделок", "deal"),
 )
 
 
@@ -58,11 +70,15 @@ class Said:
 
 
 def compose(
-    question: str, items: list[Item], words: list[Word], stats: dict[str, int]
+    question: str,
+    items: list[Item],
+    words: list[Word],
+    stats: dict[str, int],
+    filtered: bool = False,
 ) -> tuple[str, list[dict[str, Any]]]:
     """The answer's text and its citations. Without evidence it says so, and cites nothing."""
     if not items:
-        return nothing_found(question, stats), []
+        return nothing_found(question, stats, filtered), []
     near = [i for i in items[:MOST_CITED] if i.relevance >= NEAR_THE_BEST * items[0].relevance]
     cited: list[Item] = []
     lines: list[str] = []
@@ -73,10 +89,14 @@ def compose(
     return with_sources(question, "\n".join(lines), cited, stats)
 
 
-def nothing_found(question: str, stats: dict[str, int]) -> str:
-    """That there is no answer, and what was looked at."""
+def nothing_found(question: str, stats: dict[str, int], filtered: bool) -> str:
+    """That there is no answer, and how much there is that comes near to one."""
     russian = is_russian(question)
-    return f"{NOTHING[russian]} {_counts(stats, russian)}"
+    nothing = NOTHING[russian].format(where=WHERE[russian, filtered])
+    near = _counted({**stats, "chunks": 0}, russian)
+    if not near:
+        return nothing
+    return f"{nothing} {'Ближайшее по теме' if russian else 'Nearest to it'}: {near}."
 
 
 def with_sources(
@@ -86,25 +106,41 @@ def with_sources(
     russian = is_russian(question)
     sources = "; ".join(f"[{n}] {source_label(item, russian)}" for n, item in enumerate(cited, 1))
     label = "Источники" if russian else "Sources"
-    whole = "\n".join([text, f"{label}: {sources}.", _counts(stats, russian)])
+    whole = "\n".join([text, f"{label}: {sources}.", _counts(stats, russian)]).rstrip()
     return whole[:ANSWER_LIMIT], [_citation(n, item) for n, item in enumerate(cited, 1)]
 
 
 def source_label(item: Item, russian: bool) -> str:
-    """What a source is, whose, and of when: задача «FLT-61 Маршруты», 02.10.2026."""
-    names = SOURCES.get(item.source_type, ("источник", "source"))
-    title, author = item.row["title"], item.row["author"]
-    if item.source_type == MESSAGE:
-        named = author or ("автор неизвестен" if russian else "unknown author")
-    else:
-        named = (f"«{title}»" if russian else f'"{title}"') if title else ""
-    when = f", {item.occurred_at:%d.%m.%Y}" if item.occurred_at else ""
-    return f"{names[0 if russian else 1]} {named}".rstrip() + when
+    """What a source is, whose, and of when: задача «FLT-61 Маршруты», 02.10.2026; message from Tom
+    Harding, 8 Sep 2026."""
+    name = SOURCES.get(item.source_type, ("источник", "source"))[0 if russian else 1]
+    title, author, moment = item.row["title"], item.row["author"], item.occurred_at
+    day = (
+        ""
+        if moment is None
+        else f"{moment:%d.%m.%Y}"
+        if russian
+        else f"{moment.day} {moment:%b %Y}"
+    )
+    if item.source_type != MESSAGE:
+        named = (f" «{title}»" if russian else f' "{title}"') if title else ""
+        return f"{name}{named}" + (f", {day}" if day else "")
+    if russian:
+        return f"{author or 'автор неизвестен'}, {name}" + (f" от {day}" if day else "")
+    return f"{name} from {author or 'an unknown author'}" + (f", {day}" if day else "")
 
 
 def sentences_of(passage: str) -> list[str]:
-    """The sentences of a text; a line is one at least."""
-    return [s.strip() for s in SENTENCE_END.split(passage) if any(c.isalnum() for c in s)]
+    """The sentences of a text, without the marks of a list; a line is one at least. What ends in a colon
+    goes with what follows it."""
+    found: list[str] = []
+    for part in SENTENCE_END.split(passage):
+        text = LIST_MARK.sub("", part.strip())
+        if found and found[-1].endswith(":"):
+            found[-1] += f" {text}"
+        elif any(c.isalnum() for c in text):
+            found.append(text)
+    return found
 
 
 def _chosen(question: str, items: list[Item], words: list[Word]) -> list[Said]:
@@ -137,9 +173,20 @@ def _said(text: str, item: Item, words: list[Word], kinds: list[str], more: int)
     of_kind = tells(text, kinds)
     worth = len(told) / len(words) if words else 0.0
     worth += OF_THE_KIND * of_kind - ONE_MORE * more
-    worth -= TOO_SHORT * (len(text) < SHORT)
+    worth -= TOO_SHORT * (len(text) < SHORT or not _says_something(folded, words))
     cut = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1].rstrip() + "…"
     return Said(cut, item, worth, told, of_kind)
+
+
+def _says_something(folded: str, words: list[Word]) -> bool:
+    """Whether there is more in it than what was asked: Нина Аркадьевна, здравствуйте."""
+    asked = {s for word in words for s in word.stems}
+    found = {
+        word
+        for word in WORD.findall(folded)
+        if word not in STOP_WORDS and not any(s in word for s in asked)
+    }
+    return len(found) >= ENOUGH or any(word[0].isdigit() for word in found)
 
 
 def _adds(said: Said, chosen: list[Said]) -> bool:
@@ -149,10 +196,12 @@ def _adds(said: Said, chosen: list[Said]) -> bool:
     already = frozenset[str]().union(*(_stems(other.text) for other in chosen))
     if not own or len(own & already) >= THE_SAME * len(own):
         return False
-    if not said.told and said.worth < chosen[0].worth:
+    first = chosen[0]
+    enough = max(1, AS_GOOD * len(first.told)) if said.kinds <= first.kinds else 1
+    if said.worth < first.worth and len(said.told) < enough:
         return False  # a date or a reason of something else
     new_words = said.told - frozenset[str]().union(*(other.told for other in chosen))
-    return bool(new_words) or said.kinds > 0 or said.worth >= chosen[0].worth
+    return bool(new_words) or said.kinds > 0 or said.worth >= first.worth
 
 
 def _stems(text: str) -> frozenset[str]:
@@ -177,10 +226,14 @@ def _citation(number: int, item: Item) -> dict[str, Any]:
 
 
 def _counts(stats: dict[str, int], russian: bool) -> str:
-    """What was found, the first two always."""
-    named = [
-        f"{ru} {stats[name]}" if russian else f"{stats[name]} {en}"
+    counted = _counted(stats, russian)
+    return f"{'Найдено' if russian else 'Found'}: {counted}." if counted else ""
+
+
+def _counted(stats: dict[str, int], russian: bool) -> str:
+    """How much there is of what there is any of."""
+    return ", ".join(
+        f"{ru} {stats[name]}" if russian else f"{stats[name]} {en}{'s' * (stats[name] != 1)}"
         for name, ru, en in COUNTED
-        if stats[name] or name in ("chunks", "messages")
-    ]
-    return f"{'Найдено' if russian else 'Found'}: {', '.join(named)}."
+        if stats[name]
+    )

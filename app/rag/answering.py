@@ -39,16 +39,23 @@ def answer_from(
     stats: dict[str, int],
     settings: Settings,
     deadline: float,
+    filtered: bool,
 ) -> Answer:
-    """An answer that says nothing but what `items` say; `deadline` is of time.monotonic()."""
+    """An answer that says nothing but what `items` say; `deadline` is of time.monotonic(). `filtered`:
+    that a part of the project was looked at."""
     if settings.answer_provider == "extractive" or not items:
-        return Answer(*answer.compose(question, items, words, stats))
+        return Answer(*answer.compose(question, items, words, stats, filtered))
     try:
         return _generated(question, items, stats, settings, deadline)
     except Unanswered as error:
         metrics.DEGRADED_ANSWERS.labels("generation").inc()
         log.warning("answer_not_generated", reason=str(error))
-        warning = f"the answer is made of the evidence's own sentences: {error}"
+        made = (
+            "Ответ составлен из предложений самих источников"
+            if is_russian(question)
+            else "The answer is made of the evidence's own sentences"
+        )
+        warning = f"{made} ({error})."
         return Answer(*answer.compose(question, items, words, stats), warnings=[warning])
 
 

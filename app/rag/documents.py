@@ -60,7 +60,10 @@ def store(tx: Connection, project_id: UUID, documents: list[Document]) -> IndexC
     chunks = [chunk for row in texts for chunk in _chunks(row, settings)]
     # A new one has no chunks that it could have too many of.
     known = [row for row in texts if not changed[row["id"]]]
-    return _replace(tx, project_id, known, chunks)
+    counts = _replace(tx, project_id, known, chunks)
+    if known:
+        sql.date_document_chunks(tx, project_id=project_id, ids=[row["id"] for row in known])
+    return counts
 
 
 def remove(tx: Connection, project_id: UUID, source_type: str, ids: list[str]) -> int:

@@ -112,14 +112,17 @@ def load_questions(file: Path, refs: dict[str, Any] | None = None) -> list[Label
 def source_of(key: str, refs: dict[str, Any]) -> Source:
     """The source that a key names: `issue:FLT-61`, `message:1204`, or a bare key of a message.
 
-    Raises ValueError when the kind is unknown.
+    Raises ValueError when the kind or the message is unknown.
     """
     kind, separator, name = key.partition(":")
     if not separator:
         kind, name = "message", key
     if kind not in KINDS:
         raise ValueError(f"{key!r} names no source: kinds are {', '.join(KINDS)}")
-    return KINDS[kind], str(refs.get(key, name))
+    ref = str(refs.get(key, name))
+    if kind == "message" and not ref.isdecimal():
+        raise ValueError(f"{key!r} is no number of a message, and no key that stands for one")
+    return KINDS[kind], ref
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from app.rag.retrieval.legs import Query
@@ -33,6 +34,19 @@ def fits_filters(item: Item, query: Query) -> bool:
     if query.before and (moment is None or moment >= query.before):
         return False
     return query.sources is None or item.source_type in query.sources
+
+
+def within_limit(items: list[Item], most: int) -> list[Item]:
+    """At most `most` items of a source type, beside what the vectors found; `topK` is their limit."""
+    counts: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        if "vector" not in item.matched_by:
+            counts[item.source_type] += 1
+            if counts[item.source_type] > most:
+                continue
+        kept.append(item)
+    return kept
 
 
 def as_evidence(item: Item) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from app.rag.retrieval.legs import Query
 from app.scheduler.service import run_and_wait
 from app.web.access import identity, require
 from app.web.errors import ApiError, invalid
-from app.web.inputs import ClampedInt, Input, Moment, Text, period
+from app.web.inputs import ClampedInt, Input, Moment, Text, Whole, period
 from app.web.routing import Api
 from config.settings import Settings
 
@@ -46,8 +46,8 @@ class SourceFilter(fields.List):
 
 class Question(Input):
     query = Text(required=True, validate=validate.Length(1, 4000))
-    topK = fields.Integer(load_default=10, validate=validate.Range(1, 50))  # noqa: N815 - the UI's name
-    sourceLimit = fields.Integer(load_default=8, validate=validate.Range(1, 25))  # noqa: N815
+    topK = Whole(load_default=10, validate=validate.Range(1, 50))  # noqa: N815 - the UI's name
+    sourceLimit = Whole(load_default=8, validate=validate.Range(1, 25))  # noqa: N815
     sourceFilter = SourceFilter()  # noqa: N815
     date_from = Moment(load_default=None, allow_none=True)
     date_to = Moment(load_default=None, allow_none=True)
@@ -55,8 +55,8 @@ class Question(Input):
         load_default="hybrid", validate=validate.OneOf(["hybrid", "vector", "keyword"])
     )
     include_private = fields.Boolean(load_default=False)
-    offset = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 10_000))
-    limit = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 100))
+    offset = Whole(load_default=None, allow_none=True, validate=validate.Range(0, 10_000))
+    limit = Whole(load_default=None, allow_none=True, validate=validate.Range(1, 100))
 
 
 class Answer(Schema):
@@ -85,8 +85,8 @@ class Refresh(Input):
 
 
 class Feedback(Input):
-    query_run_id = fields.Integer(required=True, validate=validate.Range(1, LARGEST_ID))
-    rating = fields.Integer(required=True, strict=False, validate=validate.Range(-1, 1))
+    query_run_id = Whole(required=True, validate=validate.Range(1, LARGEST_ID))
+    rating = Whole(required=True, validate=validate.Range(-1, 1))
     comment = Text(
         load_default=None, allow_none=True, blank_as_none=True, validate=validate.Length(max=2000)
     )

@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from psycopg.types.json import Jsonb
 
+from app import metrics
 from app.db import Connection, Row, db, statements
 from app.rag.answering import answer_from
 from app.rag.cache import cache
 from app.rag.embeddings import ProviderError
 from app.rag.entities import entities_in, known_names
-from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters
+from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters, within_limit
 from app.rag.models import searchable_model, wanted_encoder
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
     Found,
+    LeftOut,
     Query,
     Side,
     by_meaning,
@@ -30,7 +33,7 @@ from app.rag.retrieval.legs import (
     without_direction,
 )
 from app.rag.retrieval.ranking import Item, passage_of, rank, worth_a_look
-from app.rag.retrieval.words import fold, words_of
+from app.rag.retrieval.words import fold, is_russian, words_of
 from app.web.access import Identity
 from app.web.responses import dump_json
 from config.settings import Settings
@@ -67,9 +70,11 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     found, remembered = cache.answer(
         key, lambda: search(query, context, settings), settings.search_deadline_ms / 1000
     )
+    metrics.ANSWERS.labels("remembered" if remembered else "made").inc()
     duration = round((time.perf_counter() - started) * 1000)
     run_id = _record(query, found, caller, remembered, duration)
-    reply = {**found, "query_run_id": run_id, "duration_ms": duration}
+    # The same question may have been remembered in other capitals.
+    reply = {**found, "query": query.text, "query_run_id": run_id, "duration_ms": duration}
     return {**reply, "cached": True} if remembered else reply
 
 
@@ -78,13 +83,20 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
-    chunks = [_chunk(row) for row in found.near[: query.top_k]]
+    shown = {(item.source_type, item.source_pk) for item in evidence}
+    near = [row for row in found.near if (row["source_type"], row["source_pk"]) in shown]
+    chunks = [_chunk(row) for row in near[: query.top_k]]
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
-    answer = answer_from(query.text, answering, words_of(query.text), stats, settings, deadline)
+    filtered = any(f is not None for f in (query.sources, query.since, query.before))
+    answer = answer_from(
+        query.text, answering, words_of(query.text), stats, settings, deadline, filtered
+    )
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence)
-    warnings = [*found.warnings, *answer.warnings, *filter(None, [names.warning])]
+    russian = is_russian(query.text)
+    left_out = [*found.warnings, *filter(None, [names.warning])]
+    warnings = [*(leg.told(russian) for leg in left_out), *answer.warnings]
     model = searchable_model(context, settings)
     return {
         "query": query.text,
@@ -114,7 +126,7 @@ class Retrieved:
 
     items: list[Item]
     near: list[Row]
-    warnings: list[str]
+    warnings: list[LeftOut]
     vectors_ran: bool
     confidence: float  # that the answer is among the items, 0 to 1
     sufficient: bool  # whether that is enough to answer from
@@ -140,8 +152,9 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     refs = worth_a_look(meaning.rows, worded.rows, everything, settings, LOOKED_AT)
     closer = look_closer(query, towards, words, counts, refs) if refs else Found()
     items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
-    items = [item for item in items if fits_filters(item, query)][:MOST_EVIDENCE]
-    sure = confidence(items, words, counts, everything)
+    items = [item for item in items if fits_filters(item, query)]
+    sure = confidence(items[:MOST_EVIDENCE], words, counts, everything)
+    items = within_limit(items, query.source_limit)[:MOST_EVIDENCE]
     for item in items:
         item.passage = passage_of(item, words)
     warnings = [found.warning for found in (meaning, worded, closer) if found.warning]
@@ -199,7 +212,7 @@ def _record(
         "sourceFilter": sorted(query.sources) if query.sources else None,
         "topK": query.top_k,
         "dateFrom": query.since,
-        "dateTo": query.before,
+        "dateTo": query.before - timedelta(hours=24) if query.before else None,  # as it was asked
     }
     try:
         with db.search_connection() as connection:

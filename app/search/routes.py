@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.search import forgetting, palette, service
 from app.web.access import identity
-from app.web.inputs import Input, Moment, Text, Word
+from app.web.inputs import Input, Moment, Text, Whole, Word
 from app.web.responses import dump_json
 from app.web.routing import Api
 
@@ -68,19 +68,15 @@ def _clicked(most: int) -> Text:
 
 class SearchEvent(Input):
     query = Text(required=True, validate=validate.Length(1, 4000))
-    result_count = fields.Integer(load_default=0, validate=validate.Range(0, 10_000))
+    result_count = Whole(load_default=0, validate=validate.Range(0, 10_000))
     filters = fields.Dict(keys=fields.String(), load_default=dict, validate=_small)
     clicked_result_id = _clicked(500)
     clicked_source_type = _clicked(100)
     event_type = fields.String(
         load_default="search", validate=validate.OneOf(["search", "click", "suggestion"])
     )
-    duration_ms = fields.Integer(
-        load_default=None, allow_none=True, validate=validate.Range(0, 300_000)
-    )
-    query_run_id = fields.Integer(
-        load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_ID)
-    )
+    duration_ms = Whole(load_default=None, allow_none=True, validate=validate.Range(0, 300_000))
+    query_run_id = Whole(load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_ID))
 
 
 class Tracked(Schema):

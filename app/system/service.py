@@ -61,6 +61,7 @@ class StoredGauges(Collector):
         try:
             with db.connection() as connection:
                 rows: list[Row] = sql.connector_gauges(connection)
+                embeddings: list[Row] = sql.embedding_gauges(connection)
         except (Unavailable, psycopg.Error):
             return
         lag = GaugeMetricFamily(
@@ -91,3 +92,17 @@ class StoredGauges(Collector):
         for host, most in worst.items():
             failures.add_metric([host], most)
         yield from (lag, errors, breakers, failures)
+        yield from _embeddings(embeddings)
+
+
+def _embeddings(rows: list[Row]) -> Iterator[GaugeMetricFamily]:
+    chunks = GaugeMetricFamily(
+        "app_embedding_chunks", "Chunks of all projects by state", labels=["state"]
+    )
+    oldest = GaugeMetricFamily(
+        "app_embedding_oldest_pending_seconds", "Since when the oldest chunk waits for its vector"
+    )
+    for row in rows:
+        chunks.add_metric([row["state"]], row["chunks"])
+    oldest.add_metric([], max((row["oldest_seconds"] or 0.0 for row in rows), default=0.0))
+    yield from (chunks, oldest)

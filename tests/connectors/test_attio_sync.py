@@ -286,6 +286,11 @@ def test_texts_are_found_with_what_they_are_about(
         ("attio_note", "Call · Driver app", "They asked for a quote by Friday noon."),
         ("attio_opportunity", "Driver app · Fleetline", "Stage: Lead\nAmount: 100.00 EUR"),
     ]
+    addresses = dict(rows("SELECT source_type, source_url FROM source_documents"))
+    assert addresses["attio_account"] == f"https://app.attio.com/mayak/company/{company.id}"
+    # A note has no address of its own; what it is about shows it.
+    assert addresses["attio_note"] == addresses["attio_opportunity"]
+    assert addresses["attio_note"] == f"https://app.attio.com/mayak/deals/record/{deal.id}"
     note["content_plaintext"] = "They asked for a quote by Monday noon instead."
     sync_attio()
     assert rows("SELECT text FROM rag_chunks WHERE source_type = 'attio_note'") == [

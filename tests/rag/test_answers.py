@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.rag.retrieval import legs
 from tests.conftest import Browser
 from tests.rag.conftest import Ask, Say
 from tests.vendors.chatwoot import ChatwootServer
@@ -79,8 +82,10 @@ def test_what_nobody_wrote_about_is_not_answered(
 
 @pytest.mark.parametrize("question", ["%", "%%%", "_", "__", "\\", "и в на", "😀" * 900, "'\";--"])
 def test_what_says_nothing_matches_nothing(told: dict[str, Any], ask: Ask, question: str) -> None:
-    answer = ask(question, mode="keyword")
-    assert answer["evidence"] == []
+    assert ask(question, mode="keyword")["evidence"] == []
+    whole = ask(question)
+    assert (whole["evidence"], whole["chunks"], whole["sufficient"]) == ([], [], False)
+    assert set(whole["stats"].values()) == {0}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,17 @@ def test_what_says_nothing_matches_nothing(told: dict[str, Any], ask: Ask, quest
         {"query": ["a"]},
         {"query": "a", "topK": 0},
         {"query": "a", "topK": 51},
+        {"query": "a", "topK": 2.5},
+        {"query": "a", "sourceLimit": 26},
+        {"query": "a", "limit": 0},
+        {"query": "a", "mode": "psychic"},
+        {"query": "a", "include_private": "perhaps"},
+        {"query": "a", "sourceFilter": ["messages", "telegram"]},
+        {"query": "a", "sourceFilter": "messages"},
+        {"query": "a", "date_from": ""},
+        {"query": "a", "date_from": True},
+        {"query": "a", "date_to": 1},
+        {"query": "a", "date_to": "9999-12-31"},
         {"query": "a", "sourceFilter": ["telegram"]},
         {"query": "a", "date_from": "2026-02-30"},
         {"query": "a", "date_from": "2026-10-02", "date_to": "2026-10-01"},
@@ -177,6 +193,34 @@ def test_dates_bound_both_legs(say: Say, sync: Sync, ask: Ask) -> None:
         assert [e["created_at"][:10] for e in found["evidence"]] == ["2025-10-15"], mode
 
 
+@pytest.mark.parametrize(
+    ("statement", "by_the_other", "warning"),
+    [
+        ("nearest_chunks", "keyword", "Поиск по смыслу не участвовал в ответе (QueryCanceled)."),
+        ("sources_with_words", "vector", "Поиск по словам не участвовал в ответе (QueryCanceled)."),
+    ],
+)
+def test_a_leg_that_takes_too_long_is_left_out(
+    told: dict[str, Any],
+    app: Flask,
+    ask: Ask,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    by_the_other: str,
+    warning: str,
+) -> None:
+    def asleep(connection: Any, **_: Any) -> list[Any]:
+        return list(connection.execute("SELECT pg_sleep(20)").fetchall())
+
+    monkeypatch.setattr(legs.sql, statement, asleep)
+    began = time.monotonic()
+    answer = ask(LATE)
+    assert time.monotonic() - began < 5
+    assert (answer["degraded"], answer["warnings"]) == (True, [warning])
+    assert by_the_other in answer["evidence"][0]["matched_by"]
+    assert first(answer).endswith(f":{told['late'].id}")
+
+
 def test_a_source_that_is_not_wanted_is_not_searched(told: dict[str, Any], ask: Ask) -> None:
     assert ask("макеты корзины", sourceFilter=["messages"])["evidence"]
     assert ask("макеты корзины", sourceFilter=["issues"])["evidence"] == []
@@ -208,10 +252,56 @@ def test_feedback_is_given_to_runs_of_the_own_project(
     assert owner.get(f"/lightrag/runs/{run}").status_code == 404
 
 
+@pytest.mark.parametrize("given", ["", " ", None, 0.5, -0.5, 2, True, [], "good"])
+def test_an_opinion_is_one_of_three(
+    told: dict[str, Any], owner: Browser, ask: Ask, given: Any
+) -> None:
+    run = ask("Почему задержались макеты?")["query_run_id"]
+    assert (
+        owner.post("/lightrag/feedback", {"query_run_id": run, "rating": given}).status_code == 400
+    )
+    fine = owner.post("/lightrag/feedback", {"query_run_id": run, "rating": "0", "comment": None})
+    assert (fine.status_code, fine.get_json()["comment"]) == (200, None)
+
+
+def test_no_filter_and_empty_filters_are_one_answer_and_each_call_is_a_run(
+    told: dict[str, Any], ask: Ask, owner: Browser
+) -> None:
+    question = "Почему задержались макеты?"
+    answers = [
+        ask(question),
+        ask(question, sourceFilter=None),
+        ask(question, sourceFilter=[]),
+        ask("  почему  ЗАДЕРЖАЛИСЬ макеты?", sourceFilter=["chunks", "messages"]),
+    ]
+    assert [answer.get("cached") for answer in answers] == [None, True, True, True]
+    numbers = [answer["query_run_id"] for answer in answers]
+    runs = owner.get("/lightrag/runs").get_json()["runs"]
+    assert [run["id"] for run in runs] == sorted(numbers, key=int, reverse=True)
+    assert [run["cached"] for run in runs] == [True, True, True, False]
+    for run in runs:
+        assert run["quality_score"] == answers[0]["quality_score"] > 0
+        assert run["source_diversity"] == answers[0]["source_diversity"] == 1
+    assert {answer["answer"] for answer in answers} == {answers[0]["answer"]}
+    assert answers[3]["query"] == "почему  ЗАДЕРЖАЛИСЬ макеты?"
+    assert ask(question, sourceLimit=9).get("cached") is None
+    assert ask(question, sourceFilter=["messages"]).get("cached") is None
+
+
 def test_the_older_route_answers_the_same(told: dict[str, Any], owner: Browser, ask: Ask) -> None:
+    """The same function: filters, ranking, the cache and the record of it included."""
     asked = ask("Почему задержались макеты?")
     answer = owner.post("/search", {"query": "Почему задержались макеты?"}).get_json()
-    assert answer["results"] == asked["chunks"] and answer["answer"] == asked["answer"]
+    assert answer["results"] == asked["chunks"] and answer["mode"] == "lightrag"
+    new = {"results", "mode", "cached", "query_run_id", "duration_ms", "request_id"}
+    assert {k: v for k, v in answer.items() if k not in new} == {
+        k: v for k, v in asked.items() if k not in new
+    }
+    assert answer["cached"] is True and answer["query_run_id"] != asked["query_run_id"]
+    other = owner.post(
+        "/search", {"query": "Почему задержались макеты?", "sourceFilter": ["deals"]}
+    )
+    assert other.get_json()["evidence"] == []
 
 
 def test_short_answers_are_found_with_what_they_answer(say: Say, sync: Sync, ask: Ask) -> None:
@@ -230,3 +320,9 @@ def test_status_counts_what_waits_and_what_is_ready(
     assert status["embeddings"]["ready"] >= 3 and status["embeddings"]["pending"] == 0
     assert status["sources"]["messages_total"] == 4
     assert status["embedding_model"] and status["embedding_dim"] > 0
+    assert status["provider_configured"] is True and status["stale_model_chunks"] == 0
+    assert (status["oldest_pending_at"], status["next_retry_at"]) == (None, None)
+    assert (status["failed_sample"], status["tokens_today"]) == ([], 0)
+    last = status["last_run"]
+    assert (last["status"], last["failed"]) == ("completed", 0) and last["processed"] >= 3
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", last["finished_at"])

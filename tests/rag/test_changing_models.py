@@ -196,4 +196,4 @@ def test_the_command_starts_what_is_to_be_embedded_anew(
     shown = run(args=["rag", "reembed", "--project", project["id"]])
     assert shown.exit_code == 0 and "2 chunks" in shown.output
     unknown = run(args=["rag", "reembed", "--project", "00000000-0000-0000-0000-000000000000"])
-    assert unknown.exit_code != 0 and "no such project" in unknown.output
+    assert unknown.exit_code != 0 and "There is no project" in unknown.output

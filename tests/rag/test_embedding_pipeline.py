@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -59,6 +61,38 @@ def test_an_edit_is_embedded_again_and_a_deletion_leaves_nothing(
     assert any("Совсем другой" in text for text in provider.texts)
 
 
+def test_metrics_tell_what_waits_and_how_the_provider_fares(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask, owner: Browser,
+    embed: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    def told(name: str) -> float:
+        text = owner.get("/metrics").get_data(as_text=True)
+        return float(dict(line.rsplit(" ", 1) for line in text.splitlines()).get(name, "0"))
+
+    names = (
+        'app_answers_total{source="made"}',
+        'app_answers_total{source="remembered"}',
+        'app_degraded_answers_total{leg="vector"}',
+        'app_embedding_provider_seconds_count{result="transient"}',
+        'app_embedding_provider_seconds_count{result="ok"}',
+        "app_embedding_tokens_total",
+    )
+    before = {name: told(name) for name in names}
+    provider.faults.add("status", status=503)
+    say(TEXT.format(1))
+    pulled()
+    assert told('app_embedding_chunks{state="pending"}') == 1
+    assert told("app_embedding_oldest_pending_seconds") > 0
+    assert ask("макеты корзины")["degraded"] is True
+    assert ask("макеты корзины")["cached"] is True
+    provider.faults.clear()
+    embed()
+    assert told('app_embedding_chunks{state="ready"}') == 1
+    assert told("app_embedding_oldest_pending_seconds") == 0
+    grown = [told(name) - was for name, was in before.items()]
+    assert grown[:3] == [1, 1, 1] and grown[3] >= 2 and grown[4] == 1 and grown[5] > 10
+
+
 def test_vectors_belong_to_texts_by_number_and_not_by_place(
     say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask
 ) -> None:
@@ -78,6 +112,72 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
     say(TEXT.format(1))
     pulled()
     assert rows(STATES) == [("ready", 1)]
+
+
+@pytest.mark.parametrize("fault", ["long", "tiny"])
+def test_vectors_of_any_length_find_their_texts(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, ask: Ask, fault: str
+) -> None:
+    """Half precision would hold neither as they come."""
+    provider.faults.add(fault)
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    say("Оплату счёта переносим на следующую неделю из-за бухгалтерии.")
+    pulled()
+    provider.faults.clear()
+    found = ask("Макеты корзины задержались на девять дней, дизайнер болеет.", mode="vector")
+    assert "Макеты" in found["evidence"][0]["snippet"] and found["chunks"][0]["distance"] < 0.01
+
+
+@pytest.mark.parametrize("fault", ["zero", "texts", "endless"])
+def test_a_vector_without_direction_is_never_stored(
+    say: Say, pulled: Callable[[], None], provider: EmbeddingsServer, rows: Rows, fault: str
+) -> None:
+    provider.faults.add(fault)
+    say(TEXT.format(1))
+    pulled()
+    assert rows(STATES) == [("pending", 1)] and rows("SELECT FROM rag_vectors") == []
+
+
+def test_claims_never_overlap_and_come_back_after_their_lease(
+    app: Flask, say: Say, pulled: Callable[[], None], project: dict[str, Any], rows: Rows,
+    embed: Callable[[], dict[str, Any]], provider: EmbeddingsServer,
+) -> None:  # fmt: skip
+    for number in range(6):
+        say(TEXT.format(number))
+    provider.faults.add("status", status=503)
+    pulled()
+    provider.faults.clear()
+    sql, project_id = statements("rag"), UUID(project["id"])
+    (run,) = rows(
+        "UPDATE job_runs SET status = 'running' WHERE job_type = 'embeddings_run' RETURNING id"
+    )
+
+    def claim(most: int) -> list[UUID]:
+        with app.app_context(), db.connection() as connection:
+            claimed = sql.claim_chunks(
+                connection, project_id=project_id, run_id=run[0], claim_token=uuid4(),
+                lease_seconds=60, most=most,
+            )  # fmt: skip
+        return [chunk["id"] for chunk in claimed]
+
+    def release() -> None:
+        with app.app_context(), db.connection() as connection:
+            sql.release_lost_chunks(
+                connection, project_id=project_id, run_id=uuid4(), max_attempts=5
+            )
+
+    first, second = claim(4), claim(4)
+    assert (len(first), len(second), claim(4)) == (4, 2, []) and not set(first) & set(second)
+    release()  # another worker begins: these are in hand
+    assert rows(STATES) == [("processing", 6)]
+    rows(f"UPDATE rag_chunks SET lease_expires_at = now() WHERE id = '{first[0]}' RETURNING 1")
+    release()
+    assert rows(STATES) == [("pending", 1), ("processing", 5)]
+    # The worker is dead and its run given up: the next run embeds all six, each once.
+    rows("UPDATE job_runs SET status = 'dead' WHERE job_type = 'embeddings_run' RETURNING 1")
+    provider.texts.clear()
+    assert embed()["result"]["processed"] == 6
+    assert rows(STATES) == [("ready", 6)] and len(provider.texts) == len(set(provider.texts)) == 6
 
 
 def test_a_provider_that_is_away_costs_no_attempt_and_heals(
@@ -173,10 +273,59 @@ def test_questions_are_answered_by_words_while_the_provider_is_away(
     pulled()
     provider.stop()
     answer = ask("Почему задержались макеты корзины?")
-    assert answer["degraded"] is True and answer["warnings"]
+    assert answer["degraded"] is True
+    (warning,) = answer["warnings"]
+    assert warning.startswith("Поиск по смыслу не участвовал в ответе (")
     assert "Макеты" in answer["evidence"][0]["snippet"]
     assert answer["embedding_model"] is None
+    (warning,) = ask("макеты: why were the mockups late?")["warnings"]
+    assert warning.startswith("Search by meaning was left out (")
     provider.start()
+
+
+@pytest.mark.parametrize(
+    ("fault", "rules", "degraded"),
+    [
+        ("slow", {"seconds": 25.0}, True),
+        ("status", {"status": 401}, True),
+        ("status", {"status": 503}, True),
+        ("status", {"status": 429, "retry_after": "60"}, True),
+        ("narrow", {}, True),
+        ("short", {}, True),
+        ("wrong_json", {}, True),
+        ("half_body", {}, True),
+        ("backwards", {}, False),
+        ("zero", {}, True),
+        ("null", {}, True),
+        ("texts", {}, True),
+        ("base64", {}, True),
+        ("endless", {}, True),
+        ("long", {}, False),
+        ("tiny", {}, False),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_question_is_answered_in_time_whatever_the_provider_does(
+    say: Say,
+    pulled: Callable[[], None],
+    provider: EmbeddingsServer,
+    ask: Ask,
+    rows: Rows,
+    fault: str,
+    rules: dict[str, Any],
+    degraded: bool,
+) -> None:
+    say("Макеты корзины задержались на девять дней, дизайнер болеет.")
+    pulled()
+    before = rows("SELECT chunk_id, embedding::text FROM rag_vectors")
+    provider.faults.add(fault, **rules)
+    began = time.monotonic()
+    answer = ask("Почему задержались макеты корзины?")
+    assert time.monotonic() - began < 8
+    assert answer["degraded"] is degraded and answer["sufficient"] is True
+    assert "Макеты" in answer["answer"] and answer["evidence"][0]["matched_by"][-1] == "keyword"
+    assert rows("SELECT chunk_id, embedding::text FROM rag_vectors") == before
+    assert rows(STATES) == [("ready", 1)]
 
 
 def test_a_text_that_changes_while_it_is_encoded_is_encoded_again(

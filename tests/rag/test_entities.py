@@ -167,6 +167,15 @@ def test_names_in_any_inflection_and_alphabet(text: str, names: set[str]) -> Non
     assert {name.name for name in Names(Name(**row) for row in KNOWN).found_in(text)} == names
 
 
+def test_where_teams_are_known_other_numbers_are_no_issues() -> None:
+    told = [item("FLT-61 стоит по CO-3, заказ PO-4533")]
+    keys = [e["key"] for e in entities_in(told, KNOWN)["issue_keys"]]
+    assert keys == ["FLT-61", "CO-3", "PO-4533"]  # whatever looks like one
+    team = {"kind": "issues", "known_as": "team", "id": "linteam:w:t", "name": "FLT"}
+    found = entities_in(told, [*KNOWN, team])
+    assert [e["key"] for e in found["issue_keys"]] == ["FLT-61"] and found["people"] == []
+
+
 def test_an_entity_tells_all_the_evidence_it_stands_in() -> None:
     found = entities_in(
         [

@@ -85,11 +85,11 @@ def test_a_reason_for_something_else_is_no_addition() -> None:
 @pytest.mark.parametrize(
     ("kind", "row", "label", "system"),
     [
-        ("chatwoot_message", {}, "сообщение Ольга, 20.09.2026", "chatwoot"),
+        ("chatwoot_message", {}, "Ольга, сообщение от 20.09.2026", "chatwoot"),
         (
             "chatwoot_message",
             {"author": None},
-            "сообщение автор неизвестен, 20.09.2026",
+            "автор неизвестен, сообщение от 20.09.2026",
             "chatwoot",
         ),
         (
@@ -113,6 +113,72 @@ def test_every_source_is_named_by_what_it_is(
     assert f"Источники: [1] {label}." in text
     assert citations[0]["source_system"] == system
     assert text.endswith("Найдено: фрагментов 4, сообщений 2, задач 1.")
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        "Нина Аркадьевна, здравствуйте.",  # says nothing but whom it is for
+        "Счёт за хостинг придёт в пятницу, 9 октября.",  # a date of something else
+    ],
+)
+def test_what_hardly_belongs_to_the_question_is_not_added(aside: str) -> None:
+    lines = answer(
+        "Когда Нина Аркадьевна заплатит остаток по счёту за макеты?",
+        item("Нина Аркадьевна заплатит остаток по счёту за макеты 20 октября."),
+        item(aside),
+    )
+    assert lines[0].endswith("20 октября. [1]") and "[2]" not in "".join(lines)
+
+
+def test_a_date_is_added_where_the_best_sentence_has_none() -> None:
+    lines = answer(
+        "Когда заплатят остаток по счёту?",
+        item("Остаток по счёту заплатят, как договорились с бухгалтерией."),
+        item("Счёт закроем 20 октября двумя платежами."),
+    )
+    assert lines[1] == "Счёт закроем 20 октября двумя платежами. [2]"
+
+
+def test_lists_lose_their_marks_and_what_announces_goes_with_what_it_announces() -> None:
+    assert sentences_of(
+        "Выпуски приложения:\n- 2.4.0 выходит 4 ноября\n2) тёмная тема. 3 окна."
+    ) == [
+        "Выпуски приложения: 2.4.0 выходит 4 ноября",
+        "тёмная тема.",
+        "3 окна.",
+    ]
+
+
+def test_english_is_english_too() -> None:
+    text, _ = compose(
+        "When is it paid?",
+        [item("It is paid on Friday.", author="Tom")],
+        words_of("When is it paid?"),
+        {"chunks": 1, "messages": 1, "issues": 2, "opportunities": 0},
+    )
+    assert text.splitlines()[1:] == [
+        "Sources: [1] message from Tom, 20 Sep 2026.",
+        "Found: 1 passage, 1 message, 2 issues.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "stats", "told"),
+    [
+        ("Когда?", STATS, " Ближайшее по теме: сообщений 2, задач 1."),
+        ("When?", STATS, " Nearest to it: 2 messages, 1 issue."),
+        ("Когда?", dict.fromkeys(STATS, 0), ""),
+        ("When?", {**dict.fromkeys(STATS, 0), "chunks": 9}, ""),
+    ],
+)
+def test_no_answer_tells_what_comes_near_and_boasts_of_nothing(
+    question: str, stats: dict[str, int], told: str
+) -> None:
+    text, citations = compose(question, [], words_of(question), stats)
+    assert citations == []
+    assert text.endswith(told) and ("Недостаточно данных" in text) is (question == "Когда?")
+    assert told or text.endswith(("этот вопрос.", "this question."))
 
 
 def test_abbreviations_end_no_sentence() -> None:

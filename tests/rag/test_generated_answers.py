@@ -130,7 +130,7 @@ def test_a_generated_answer_is_cited_and_says_so(
     )
     answer = ask(QUESTION)
     assert answer["generated"] is True and answer["degraded"] is False
-    assert answer["answer"].startswith("Мила болела. [1]\nИсточники: [1] сообщение Артём Лосев")
+    assert answer["answer"].startswith("Мила болела. [1]\nИсточники: [1] Артём Лосев, сообщение")
     assert "море" not in answer["answer"]
     (citation,) = answer["citations"]
     assert citation["document_ref"].endswith(f":{told['late'].id}") and citation["number"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -86,6 +87,43 @@ def test_every_source_can_come_first(
     assert first["title"] and first["source_ref"] == first["source_pk"].rsplit(":", 1)[1]
 
 
+def test_two_projects_with_the_same_words_never_cross(
+    app: Flask,
+    tracked: list[Document],
+    owner: Browser,
+    project: dict[str, Any],
+    work: Callable[..., dict[str, Any]],
+) -> None:
+    """The same texts in both, under other keys: each sees its own, by every way of asking."""
+    other = owner.post("/projects", {"name": "Другая"}).get_json()["project"]
+    theirs = [replace(d, id=d.id.replace(":w:", ":v:")) for d in DOCUMENTS]
+    with app.app_context(), db.transaction() as tx:
+        documents.store(tx, UUID(other["id"]), theirs)
+    work(other["id"], "embeddings_run")
+    own = {project["id"]: ":w:", other["id"]: ":v:"}
+    runs: dict[str, str] = {}
+    for project_id, mark in own.items():
+        owner.post(f"/projects/{project_id}/select")
+        for path in ("/lightrag/query", "/search"):
+            for mode in ("hybrid", "vector", "keyword"):
+                question = {"query": "Tallinn pilot, FLT-61, discount of James", "mode": mode}
+                answer = owner.post(path, question).get_json()
+                assert answer["evidence"] and answer.get("cached") is (
+                    True if path == "/search" else None
+                )
+                found = [e["source_pk"] for e in [*answer["evidence"], *answer["chunks"]]]
+                found += [c["document_ref"] for c in answer["citations"]]
+                assert all(mark in key for key in found), (project_id, path, mode, found)
+        runs[project_id] = answer["query_run_id"]
+    for project_id in own:
+        owner.post(f"/projects/{project_id}/select")
+        for of, run in runs.items():
+            expected = 200 if of == project_id else 404
+            assert owner.get(f"/lightrag/runs/{run}").status_code == expected
+            told = owner.post("/lightrag/feedback", {"query_run_id": run, "rating": 1})
+            assert told.status_code == expected
+
+
 def test_entities_and_counts_follow_the_source(tracked: list[Document], ask: Ask) -> None:
     answer = ask("What is the amount of the Tallinn pilot deal?")
     (deal,) = [row for row in answer["entities"]["opportunities"] if row["source_ref"] == "d-1"]
@@ -110,11 +148,41 @@ def test_a_filter_bounds_both_legs(
         assert all(chunk["source_type"] in only for chunk in answer["chunks"])
 
 
+def test_no_answer_among_what_was_chosen_does_not_speak_for_the_project(
+    tracked: list[Document], ask: Ask, owner: Browser
+) -> None:
+    question = "Какую скидку хочет James за годовой контракт?"
+    assert ask(question)["sufficient"] is True
+    for chosen in ({"sourceFilter": ["issues"]}, {"date_to": "2020-01-01"}):
+        assert "среди выбранных источников и дат не нашлось" in ask(question, **chosen)["answer"]
+    run = ask("Why is that so?", date_from="2019-12-31", date_to="2020-01-01")
+    assert "among the chosen sources and dates" in run["answer"]
+    filters = owner.get(f"/lightrag/runs/{run['query_run_id']}").get_json()["run"]["filters"]
+    assert (filters["dateFrom"][:10], filters["dateTo"][:10]) == ("2019-12-31", "2020-01-01")
+    assert "в проекте не нашлось" in ask("Сколько планет у Альфы Центавра?")["answer"]
+
+
 def test_dates_bound_every_source(tracked: list[Document], ask: Ask) -> None:
     since = (NOW - timedelta(days=10)).isoformat()
     assert "attio_opportunity" not in kinds(ask("Tallinn pilot amount", date_from=since))
     before = (NOW - timedelta(days=20)).isoformat()
     assert set(kinds(ask("Tallinn pilot amount", date_to=before))) == {"attio_opportunity"}
+
+
+def test_a_document_of_another_day_is_found_there_by_meaning_too(
+    app: Flask, project: dict[str, Any], tracked: list[Document], ask: Ask
+) -> None:
+    """Its text is the same, and is not embedded anew."""
+    deal = next(d for d in tracked if d.source_type == "attio_opportunity")
+    with app.app_context(), db.transaction() as tx:
+        counts = documents.store(tx, UUID(project["id"]), [replace(deal, occurred_at=NOW)])
+    assert (counts.inserted, counts.updated, counts.deleted) == (0, 0, 0)
+    since = (NOW - timedelta(days=1)).isoformat()
+    for mode in ("vector", "keyword"):
+        found = ask("What is the amount of the Tallinn pilot deal?", date_from=since, mode=mode)
+        assert "attio_opportunity" in kinds(found), mode
+    until = (NOW - timedelta(days=30)).isoformat()
+    assert "attio_opportunity" not in kinds(ask("Tallinn pilot", date_to=until))
 
 
 def test_a_reply_is_found_by_what_it_replies_to(say: Say, sync: Sync, ask: Ask) -> None:
@@ -195,6 +263,16 @@ def test_evidence_comes_in_pages_to_who_asks_for_them(say: Say, sync: Sync, ask:
         3,
     )
     assert ask("смета на доработку каталога", offset=9000)["evidence"] == []
+
+
+def test_a_limit_bounds_each_source_of_words(say: Say, sync: Sync, ask: Ask) -> None:
+    for n in range(12):
+        say(f"Смета номер {n}: доработка каталога и фильтров.")
+    sync()
+    question = {"query": "смета на доработку каталога", "mode": "keyword"}
+    for limit, listed in ((1, 1), (3, 3), (25, 12), (None, 8)):
+        found = ask(**question, **({"sourceLimit": limit} if limit else {}))
+        assert found["stats"]["messages"] == len(found["evidence"]) == listed
 
 
 def test_evidence_names_what_the_project_knows(say: Say, sync: Sync, ask: Ask) -> None:

@@ -259,13 +259,18 @@ def test_a_person_erases_her_own_history_in_all_projects(
     colleague = sign_in_as("pm", project["id"], other["id"])
     searched("моё", colleague)
     searched("моё второе", colleague, project_id=other["id"])
-    searched("чужое", owner)
+    others = searched("чужое", owner)
+    colleague.post(f"/projects/{project['id']}/select")
+    for reader, comment in ((colleague, "моё мнение"), (owner, "чужое мнение")):
+        told = {"query_run_id": others, "rating": -1, "comment": comment}
+        assert reader.post("/lightrag/feedback", told).status_code == 200
     erased = colleague.post("/search/history/erase").get_json()["erased"]
-    assert erased == {"search_analytics": 2, "lightrag_query_runs": 2}
+    assert erased == {"search_analytics": 2, "lightrag_query_runs": 2, "lightrag_feedback": 1}
     with psycopg.connect(database_url) as connection:
         left = connection.execute("SELECT query FROM search_analytics").fetchall()
         runs = connection.execute("SELECT query_text FROM lightrag_query_runs").fetchall()
-    assert left == runs == [("чужое",)]
+        opinions = connection.execute("SELECT comment FROM lightrag_feedback").fetchall()
+    assert left == runs == [("чужое",)] and opinions == [("чужое мнение",)]
 
 
 def test_two_projects_with_the_same_words_never_cross(
@@ -291,6 +296,21 @@ def test_an_event_that_cannot_be_written_disturbs_nobody(
         connection.execute("ALTER TABLE elsewhere RENAME TO search_analytics")
     body = answer.get_json()
     assert (answer.status_code, body["tracked"], body["event_id"]) == (200, False, None)
+
+
+def test_runs_come_in_pages_newest_first_however_many_digits_their_numbers_have(
+    owner: Browser, searched: Searched
+) -> None:
+    """As texts, 9 would come after 12."""
+    asked = [searched(f"вопрос {n}", owner) for n in range(12)]
+    read: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = owner.get("/lightrag/runs", query_string={"limit": 5, "cursor": cursor}).get_json()
+        read += [run["id"] for run in page["runs"]]
+        assert page["has_more"] is (page["next_cursor"] is not None)
+        cursor = page["next_cursor"]
+    assert read == sorted(asked, key=int, reverse=True) and len(str(read[0])) > len(read[-1])
 
 
 def test_what_others_asked_is_read_by_managers_only(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -16,6 +17,18 @@ from tests.vendors.serving import SimulatedVendor
 
 MOST_INPUTS = 2048
 WORD = re.compile(r"\w+")
+
+
+# What a server may send for a vector, by the name of the fault.
+ODD: dict[str, Callable[[list[float]], Any]] = {
+    "zero": lambda found: [0.0] * len(found),
+    "null": lambda found: None,
+    "texts": lambda found: [str(x) for x in found],
+    "base64": lambda found: "AAAA",
+    "endless": lambda found: [1e308] * len(found),
+    "long": lambda found: [x * 1e9 for x in found],  # right in direction
+    "tiny": lambda found: [x * 1e-12 for x in found],  # the same
+}
 
 
 class EmbeddingsServer(SimulatedVendor):
@@ -41,7 +54,7 @@ class EmbeddingsServer(SimulatedVendor):
     def _embed(self) -> Response:
         self.requests.note("/v1/embeddings", "")
         fault = self.faults.take("/v1/embeddings")
-        if fault is not None and fault.kind not in ("short", "narrow", "backwards"):
+        if fault is not None and fault.kind not in ("short", "narrow", "backwards", *ODD):
             answered = faulty.answer(fault)
             if answered is not None:
                 return answered
@@ -61,7 +74,13 @@ class EmbeddingsServer(SimulatedVendor):
     def _answer(self, texts: list[str], model: str, fault: str) -> Response:
         width = self.dimensions - 1 if fault == "narrow" else self.dimensions
         data: list[dict[str, Any]] = [
-            {"object": "embedding", "index": number, "embedding": vector(text, width)}
+            {
+                "object": "embedding",
+                "index": number,
+                "embedding": ODD[fault](vector(text, width))
+                if fault in ODD
+                else vector(text, width),
+            }
             for number, text in enumerate(texts)
         ]
         if fault == "short":

@@ -9,12 +9,20 @@ import psycopg
 import pytest
 from flask import Flask
 
+from app.web.inputs import Moment
 from app.web.operation import PUBLIC, Operation
 from app.web.routing import operations
 from tests.conftest import Browser
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 STRANGE_TEXTS = ["\x00", "%", "_", "\\", "😀" * 4000, "a" * 5000, "' OR 1=1 --", "\u202e"]
+STRANGE_DAYS = [
+    "9999-12-31",
+    "0001-01-01",
+    "9999-12-31T23:59:59+14:00",
+    "2026-02-30",
+    "2026-11-26T25:00",
+]
 NO_TEXTS = ["%00", "%ED%A0%80", "%FF%FE", "%"]  # NUL, half a surrogate pair, no UTF-8 at all
 STRANGE_IDS = ["x", "1" * 40, UNKNOWN_ID, "%25", "_", "%F0%9F%98%80", "%00", "%ED%A0%80", "%FF"]
 STRANGE_BODIES: list[tuple[str, str]] = [
@@ -127,8 +135,9 @@ def test_wrong_types_in_every_field_are_refused(
             continue
         fields = operation.body().fields
         required = [name for name, field in fields.items() if field.required]
-        for name in fields:
-            for value in WRONG_VALUES:
+        for name, field in fields.items():
+            days = STRANGE_DAYS if isinstance(field, Moment) else []
+            for value in [*WRONG_VALUES, *days]:
                 answer = insider.post(address(operation, UNKNOWN_ID), {name: value})
                 check(answer, f"{operation.path} {name}={str(value)[:20]!r}")
                 if required and (set(required) - {name} or value in (None, "", [], {})):
@@ -166,7 +175,7 @@ def test_strange_queries_never_fail(quiet: Flask, insider: Browser, database_url
     for operation in routes(quiet, "GET"):
         names = list(operation.query().fields) if operation.query else ["q", "limit"]
         for name in names:
-            for value in [*STRANGE_TEXTS, "-1", "1e9", "9" * 400, "true", "[]"]:
+            for value in [*STRANGE_TEXTS, *STRANGE_DAYS, "-1", "1e9", "9" * 400, "true", "[]"]:
                 answer = insider.get(
                     address(operation, UNKNOWN_ID), query_string={name: value[:3000]}
                 )

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from app.connectors.loops import service
 from app.web.access import identity
-from app.web.inputs import Input
+from app.web.inputs import Input, Whole
 from app.web.routing import Api
 
 api = Api("loops")
@@ -20,7 +20,7 @@ class SyncRequest(Input):
     project_ids: fields.List = fields.List(
         fields.UUID(), load_default=list, validate=validate.Length(max=100)
     )
-    limit = fields.Integer(load_default=300, validate=validate.Range(1, 5000))
+    limit = Whole(load_default=300, validate=validate.Range(1, 5000))
 
 
 class ContactError(Schema):

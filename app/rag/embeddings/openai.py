@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import requests
 
-from app.rag.chunking import CHUNKER_VERSION
+from app import metrics
+from app.rag.chunking import CHUNKER_VERSION, estimate_tokens
 from app.rag.embeddings import ProviderError, Vector
 from config.settings import Settings
 
@@ -58,6 +59,17 @@ class OpenAIProvider:
         raise AssertionError("unreachable")
 
     def _call(self, texts: list[str], seconds: float) -> list[Vector]:
+        began, result = time.monotonic(), "ok"
+        try:
+            return self._ask(texts, seconds)
+        except ProviderError as error:
+            result = error.kind
+            raise
+        finally:
+            metrics.PROVIDER_SECONDS.labels(result).observe(time.monotonic() - began)
+            metrics.PROVIDER_TOKENS.inc(sum(map(estimate_tokens, texts)))
+
+    def _ask(self, texts: list[str], seconds: float) -> list[Vector]:
         prepared = [" ".join(text.split())[:LONGEST_INPUT] or " " for text in texts]
         deadline = time.monotonic() + seconds
         try:
@@ -91,17 +103,24 @@ class OpenAIProvider:
             vectors = [found[number] for number in range(wanted)]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise ProviderError("transient", "the provider's answer cannot be read") from None
+        if not all(isinstance(vector, list) for vector in vectors):
+            raise ProviderError("transient", "the provider's answer cannot be read")
         for vector in vectors:
             if len(vector) != self.dimensions:
                 raise ProviderError(
                     "configuration",
                     f"the provider sends {len(vector)} dimensions; EMBEDDING_DIM says {self.dimensions}",
                 )
-            if not all(isinstance(x, int | float) and math.isfinite(x) for x in vector) or not any(
-                vector
-            ):
-                raise ProviderError("input", "the provider sent a vector without direction")
-        return vectors
+        return [_direction(vector) for vector in vectors]
+
+
+def _direction(vector: list[Any]) -> Vector:
+    """A vector of length 1: distances by angle are the same, and half precision holds every one of them."""
+    numbers = all(isinstance(x, int | float) for x in vector)
+    length = math.hypot(*vector) if numbers else 0.0
+    if not 0 < length < math.inf:
+        raise ProviderError("input", "the provider sent a vector without direction")
+    return [x / length for x in vector]
 
 
 def _refuse(response: requests.Response, body: bytes) -> None:

@@ -45,7 +45,10 @@ def known_names(project_id: UUID, items: list[Item]) -> Found:
 
 def entities_in(items: list[Item], known: Iterable[Row] = ()) -> dict[str, list[dict[str, Any]]]:
     """Everything the best of the evidence names, each once, in the order in which it comes."""
-    names = Names(name_of(**row) for row in known)
+    rows = list(known)
+    names = Names(name_of(**row) for row in rows if row["kind"] != "issues")
+    # Where issues are tracked, their teams tell a key from an order's or an invoice's number.
+    teams = {row["name"] for row in rows if row["kind"] == "issues"}
     found = _Entities()
     for item in items[:MOST_READ]:
         text, key = _text(item), item.source_pk
@@ -58,7 +61,8 @@ def entities_in(items: list[Item], known: Iterable[Row] = ()) -> dict[str, list[
                 kind, name.name.casefold(), key, name=name.name, known_as=name.known_as, id=name.id
             )
         for issue in ISSUE_KEY.findall(text):
-            if issue.split("-")[0] not in NO_ISSUES:
+            team = issue.split("-")[0]
+            if team in teams or (not teams and team not in NO_ISSUES):
                 found.add("issue_keys", issue, key, key=issue)
         for amount in amounts_in(text):
             value = int(amount.value) if amount.value % 1 == 0 else float(amount.value)

@@ -52,12 +52,32 @@ class Query:
         return None if self.sources is None else sorted(self.sources)
 
 
+LEGS = {
+    "vector": ("Поиск по смыслу не участвовал в ответе", "Search by meaning was left out"),
+    "keyword": ("Поиск по словам не участвовал в ответе", "Search by words was left out"),
+    "evidence": ("Найденное не удалось прочитать", "What was found could not be read"),
+    "names": ("Имена в найденном не определены", "Names were not looked up"),
+}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A leg that does not contribute, and the technical reason."""
+
+    leg: str
+    reason: str
+
+    def told(self, russian: bool) -> str:
+        """For whoever asked, in the language of the question."""
+        return f"{LEGS[self.leg][0 if russian else 1]} ({self.reason})."
+
+
 @dataclass
 class Found:
     """What a leg found, or why it did not look."""
 
     rows: list[Row] = field(default_factory=list)
-    warning: str | None = None
+    warning: LeftOut | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +189,7 @@ def dropped(leg: str, reason: str) -> Found:
     """What is told of a leg that was left out."""
     metrics.DEGRADED_ANSWERS.labels(leg).inc()
     log.warning("leg_dropped", leg=leg, reason=reason)
-    return Found(warning=f"{leg} search was left out ({reason})")
+    return Found(warning=LeftOut(leg, reason))
 
 
 def without_direction(error: ProviderError) -> Found:
@@ -177,7 +197,7 @@ def without_direction(error: ProviderError) -> Found:
 
 
 class Side:
-    """A leg that runs beside the caller: a greenlet under gevent, a thread elsewhere."""
+    """The leg by words beside the caller: a greenlet under gevent, a thread elsewhere."""
 
     def __init__(self, leg: Callable[..., Found], *arguments: object) -> None:
         self._found: Found | None = None
@@ -189,9 +209,9 @@ class Side:
             self._found = leg(*arguments)
         except Exception as error:
             log.error("leg_failed", error_type=type(error).__name__, exc_info=error)
-            self._found = Found(warning=f"a leg of the search failed ({type(error).__name__})")
+            self._found = dropped("keyword", type(error).__name__)
 
     def wait(self, deadline: float) -> Found:
         """What it found, or a warning when it is not done by `deadline` (time.monotonic())."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        return self._found or Found(warning="a leg of the search was too slow")
+        return self._found or dropped("keyword", "too slow")

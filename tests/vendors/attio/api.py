@@ -20,6 +20,10 @@ SCOPES = (
 )
 
 
+# How Attio names the page of a record in its own address.
+PAGES = {"companies": "company", "people": "person", "deals": "deals/record"}
+
+
 class AttioLog(RequestLog):
     """Every request with its body or query, so that tests can look at offsets."""
 
@@ -214,6 +218,7 @@ def _record(state: State, kind: Kind, record: Record) -> dict[str, Any]:
             "record_id": record.id,
         },
         "created_at": record.created_at,
+        "web_url": f"https://app.attio.com/mayak/{PAGES[kind.slug]}/{record.id}",
         "values": _values(state, record),
     }
 
