@@ -83,9 +83,8 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
-    shown = {(item.source_type, item.source_pk) for item in evidence}
-    near = [row for row in found.near if (row["source_type"], row["source_pk"]) in shown]
-    chunks = [_chunk(row) for row in near[: query.top_k]]
+    # Something is always nearest; where nothing is relevant, that is nothing.
+    chunks = [_chunk(row) for row in found.near[: query.top_k]] if evidence else []
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
     filtered = any(f is not None for f in (query.sources, query.since, query.before))

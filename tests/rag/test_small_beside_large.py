@@ -16,9 +16,9 @@ from app.rag.models import model_number
 from tests.conftest import Browser
 
 LARGE, SMALL = 3000, 12
-QUESTIONS = ("макеты", "что там с оплатой", "crash on Android", "доставка тортов в субботу")
+QUESTIONS = ("макеты", "что там с макетами", "сообщение", "какие были сообщения о макетах")
 
-# Messages with chunks and made-up vectors; those of the large project lie closer to any question.
+# Messages with words, chunks and made-up vectors; those of the large project lie closer to any question.
 FILL = """
 WITH talk AS (
     INSERT INTO cw_conversations (project_id, id, account_id, conversation_id, content_hash)
@@ -29,6 +29,9 @@ WITH talk AS (
     SELECT %(project)s, 'cwmsg:' || %(project)s || ':' || n, 1, n, 1, talk.id, 'inbound',
            'Сообщение ' || n || ' о макетах', '', now() - make_interval(mins => n)
     FROM talk, generate_series(1, %(count)s) AS n RETURNING id, content, created_at
+), worded AS (
+    INSERT INTO search_texts (project_id, source_type, source_pk, occurred_at, body)
+    SELECT %(project)s, 'chatwoot_message', id, created_at, fold_text(content) FROM said
 ), cut AS (
     INSERT INTO rag_chunks (project_id, source_type, source_pk, chunk_index, message_global_id, text,
                             text_hash, content_tokens, chunker_version, embedding_status, embedding_model_id)
