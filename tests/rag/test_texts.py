@@ -108,6 +108,16 @@ def test_what_hyphens_join_is_taken_apart_unless_it_is_a_name(
     assert [word.text for word in words_of(written)] == words
 
 
+def test_light_words_are_looked_for_only_where_few_others_are() -> None:
+    def told(question: str) -> list[str]:
+        return [word.text for word in words_of(question)]
+
+    assert told("What discount did Olga get for the delay?") == ["discount", "olga", "delay"]
+    assert told("Что сказали про макеты корзины?") == ["макеты", "корзины"]
+    assert told("Что сказали про макеты?") == ["макеты", "сказали"]
+    assert told("Что сказали?") == ["сказали"]
+
+
 @pytest.mark.parametrize(
     ("asked", "written"),
     [("invoice", "счет"), ("макета", "mockup"), ("опоздали", "late"), ("warehouse", "склад")],

@@ -15,6 +15,7 @@ from app.rag.retrieval.letters import other_letters
 
 GLOSSARY = Path(__file__).with_name("glossary.txt")
 MOST_WORDS = 8
+ENOUGH_WORDS = 2  # that tell something: light words are left out beside them
 SHORTEST = 3
 SHORTEST_PART = 5
 WORD = re.compile(r"[^\W_]+(?:[_\-.][^\W_]+)*")
@@ -38,6 +39,27 @@ STOP_WORDS = frozenset(
     those what which who whom whose when where why how all any both each few more most other some such no nor
     not only own same so than too very can will just should would could may might must shall there here then
     """.split()  # noqa: SIM905 - a list of words reads best as words
+)
+
+# Words that any question may have, whatever it is about: where others stand beside them they are left out.
+# In a project that writes the other language they would be the rarest words, and weigh the most.
+LIGHT_WORDS = frozenset(
+    """
+    get gets got getting give gives gave given make makes made making take takes took taken put puts
+    let go goes went going gone come comes came coming say says said tell tells told ask asks asked
+    see sees saw seen know knows knew want wants wanted need needs needed use uses used find finds
+    found think thought look looks keep keeps kept try tries tried happen happens happened become
+    became show shows showed shown still also just now yet already again ever exactly really
+    actually currently back around without within during since until per via else every much many
+    lot way thing things something anything everything someone anyone
+    сказать сказал сказала сказали скажем говорит говорил говорила говорили говорят делать делает
+    делаем делают делал делали сделать сделал сделала сделали сделаем дать дал дала дали дает дают
+    даем взять взял взяла взяли стать стал стала стали стало идти идет идут пошло пойдет нужно нужен
+    нужна нужны должен должна должны можем могут может смогли хотим хочет хотят хотел хотела хотели
+    просит просил просила просили знает знаем думает думаем видит видели смотрели пришлось
+    происходит произошло случилось оказалось получилось вообще именно просто очень также еще уже
+    снова сразу сначала затем после между вместо кроме около среди насчет
+    """.split()  # noqa: SIM905
 )
 
 
@@ -90,6 +112,7 @@ def fold(text: str) -> str:
 def words_of(question: str) -> list[Word]:
     """The words worth looking for, in their order, each stem once. None means: do not look at all."""
     found: dict[str, Word] = {}
+    light: dict[str, Word] = {}
     given = unicodedata.normalize("NFKC", question[:4000])
     russian = is_russian(given)
     for raw, first in _raw_words(given):
@@ -100,10 +123,10 @@ def words_of(question: str) -> list[Word]:
         name = _is_name(raw, first, russian)
         also = set(in_other_language(root)) | ({other_letters(text)} if name else set())
         word = Word(text, root, tuple(sorted(also - {text})), name)
-        found.setdefault(word.stem, word)
+        (light if text in LIGHT_WORDS else found).setdefault(word.stem, word)
         if len(found) == MOST_WORDS:
             break
-    return list(found.values())
+    return list((found if len(found) >= ENOUGH_WORDS else found | light).values())[:MOST_WORDS]
 
 
 def _raw_words(text: str) -> Iterator[tuple[str, bool]]:
