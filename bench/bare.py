@@ -27,6 +27,7 @@ from bench.timing import Timing, timing
 from tests.running import Web
 
 PARAMETER = re.compile(r"%\((\w+)\)s|%%")
+QUOTED = re.compile(r"--[^\n]*|'(?:[^']|'')*'")  # a comment may have an apostrophe
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,12 @@ def _bound(query: str, values: dict[str, Any], connection: psycopg.Connection[An
             return "%"
         return _without_colons(sql.Literal(values[match[1]]).as_string(connection))
 
-    text = PARAMETER.sub(literal, query).strip().rstrip(";")
+    def quoted(match: re.Match[str]) -> str:
+        if match[0].startswith("--"):
+            return ""
+        return _without_colons(match[0].replace("\\", r"\\")) if ":" in match[0] else match[0]
+
+    text = PARAMETER.sub(literal, QUOTED.sub(quoted, query)).strip().rstrip(";")
     return Statement(_names().get(query, "unnamed"), text)
 
 
