@@ -64,23 +64,20 @@ def test_golden_questions_are_answered_within_and_across_the_languages(
     assert within.hit(1) >= 0.69 and within.hit(5) >= 0.94, within
     assert across.hit(1) >= 0.47 and across.hit(5) >= 0.88, across
     assert together(found, "hybrid", WITHIN + ACROSS).refused_share <= 0.1
-    # A weak leg must not drown a strong one, in no pair of languages.
-    for pair in WITHIN + ACROSS:
-        for leg in ("vector", "keyword"):
+    # A weak leg must not drown a strong one: over all by no more than one question in a hundred, and in a
+    # pair of languages, which has 30 to 63 questions, by no more than a single one.
+    for leg in ("vector", "keyword"):
+        for pair in ("all", *WITHIN, *ACROSS):
             best, both = found[leg, pair], found["hybrid", pair]
-            assert both.hit(5) >= best.hit(5) - 0.01, (leg, pair, best, both)
-            assert both.hit(1) >= best.hit(1) - 0.01, (leg, pair, best, both)
-
-
-def test_the_first_fifty_are_answered_nine_times_of_ten(measure: Callable[..., Measured]) -> None:
-    found = measure("", legs=("hybrid",), shown="the first fifty")["hybrid", "all"]
-    assert found.count == 50 and found.hit(5) >= 0.94, found
+            slack = 0.01 if pair == "all" else 1 / both.count + 1e-9
+            assert both.hit(5) >= best.hit(5) - slack, (leg, pair, best, both)
+            assert both.hit(1) >= best.hit(1) - slack, (leg, pair, best, both)
 
 
 def test_questions_without_a_word_of_the_answer_are_answered_by_meaning(
     measure: Callable[..., Measured],
 ) -> None:
-    found = measure("oblique", shown="oblique questions")
+    found = measure("oblique", legs=("hybrid",), shown="oblique questions")
     assert found["hybrid", "all"].hit(5) >= 0.6, found["hybrid", "all"]
 
 
