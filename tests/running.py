@@ -16,15 +16,18 @@ from typing import Any
 
 import requests
 
+from tests.ports import port_of, reserve
+
 ROOT = Path(__file__).parents[1]
 LOGIN = "owner"
 PASSWORD = "a good long password"
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a server that is still to be started; it stays ours as long as this process lives."""
+    _held.append(reserve())
+    return port_of(_held[-1])
 
 
 def eventually(check: Any, seconds: float = 30.0, pause: float = 0.05) -> Any:

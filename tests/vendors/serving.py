@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import weakref
 from typing import Any
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.ports import LOOPBACK, port_of, reserve
 from tests.vendors.faults import Faults
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -58,9 +60,14 @@ class SimulatedVendor:
         self.faults = Faults()
         self.requests = RequestLog()
         self.token = token
-        self.port = port
+        self.port = port or self._own_port()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
+
+    def _own_port(self) -> int:
+        held = reserve()
+        weakref.finalize(self, held.close)
+        return port_of(held)
 
     def make_api(self) -> Flask:
         raise NotImplementedError
@@ -71,9 +78,8 @@ class SimulatedVendor:
 
     def start(self) -> None:
         self._server = make_server(
-            "127.0.0.1", self.port, self.make_api(), threaded=True, request_handler=KeepAlive
+            LOOPBACK, self.port, self.make_api(), threaded=True, request_handler=KeepAlive
         )
-        self.port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
