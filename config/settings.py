@@ -419,31 +419,41 @@ class Settings:
         1500, "Longest time for one leg of it.", low=50, high=30_000
     )
     search_min_relevance: float = setting(
-        0.45, "Relevance under which a hit is no evidence.", low=0, high=1
+        0.3, "Relevance under which a hit is no evidence.", low=0, high=1
     )
     search_min_confidence: float = setting(
         0.5, "Confidence under which a question is told that there is not enough.", low=0, high=1
     )
+    search_towards_answers: bool = setting(
+        True,
+        "Turn the local encoder's vector of a question towards where answers to such questions lie.",
+    )
     search_weight_words: float = setting(
-        0.7,
+        0.44,
         "Weight of the question's words that a source has, beside its similarity.",
         low=0,
         high=5,
+    )
+    search_weight_talk: float = setting(
+        0.39,
+        "Weight of the question's words that a source or the rest of its conversation has.",
+        low=0,
+        high=2,
     )
     search_weight_unknown_word: float = setting(
         0.5, "Weight of a word that nobody wrote, beside one that somebody did.", low=0, high=1
     )
     search_weight_reply: float = setting(
-        0.5, "What a message gains from the one it replies to.", low=0, high=2
+        0.57, "What a message gains from the one it replies to.", low=0, high=2
     )
     search_weight_document: float = setting(
-        0.2,
+        0.27,
         "What a note or an issue gains beside a message; other documents gain half.",
         low=0,
         high=1,
     )
     search_weight_length: float = setting(
-        0.1, "What a text of 400 characters and more gains over a line.", low=0, high=1
+        0.05, "What a text of 400 characters and more gains over a line.", low=0, high=1
     )
     search_weight_kind: float = setting(
         0.15,
@@ -452,7 +462,7 @@ class Settings:
         high=1,
     )
     search_weight_asking: float = setting(
-        0.62, "Lost by a message that consists of questions.", low=0, high=2
+        0.57, "Lost by a message that consists of questions.", low=0, high=2
     )
     search_weight_semantic: float = setting(0.96, "Weight of relevance.", low=0, high=1)
     search_weight_recency: float = setting(0.02, "Weight of recency.", low=0, high=1)

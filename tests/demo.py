@@ -28,16 +28,17 @@ class Demo:
     refs: dict[str, dict[str, int | str]]
 
 
-def load_demo(settings: Settings) -> Demo:
-    """Load the demo into the database of `settings`, with its owner, and leave no connection open."""
-    vendors = DemoServer(FOLDER)
+def load_demo(settings: Settings, folder: Path = FOLDER) -> Demo:
+    """Load the demo, or another story told like it, into the database of `settings`, with its owner, and
+    leave no connection open."""
+    vendors = DemoServer(folder)
     vendors.start()
     app = create_app(settings)
     runner = Runner()
     runner.bind(app, HANDLERS)
     with app.app_context():
         seed_owner(settings)
-        load_workspace(vendors.url)
+        load_workspace(vendors.url, folder=folder)
     while runner.work():
         pass
     vendors.stop()
@@ -52,7 +53,7 @@ def load_demo(settings: Settings) -> Demo:
     return Demo(
         projects={
             path.stem: ids[yaml.safe_load(path.read_text())["project"]]
-            for path in sorted((FOLDER / "story").glob("*.yaml"))
+            for path in sorted((folder / "story").glob("*.yaml"))
         },
         refs=vendors.refs,
     )

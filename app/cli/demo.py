@@ -37,21 +37,23 @@ def load(vendors_url: str) -> None:
 
 
 def load_workspace(
-    vendors_url: str = SIMULATOR_URL, report: Callable[[str], Any] = lambda line: None
+    vendors_url: str = SIMULATOR_URL,
+    report: Callable[[str], Any] = lambda line: None,
+    folder: Path = FOLDER,
 ) -> None:
     """Projects, connections and a first sync for every story; what exists already is kept."""
-    for path in sorted((FOLDER / "story").glob("*.yaml")):
+    for path in sorted((folder / "story").glob("*.yaml")):
         story = yaml.safe_load(path.read_text())
         project_id = _project(story["project"])
         messages = sum(len(item["messages"]) for item in story["conversations"])
         held = [f"{len(story['conversations'])} conversations with {messages} messages"]
         _connect(project_id, "chatwoot", vendors_url, str(story["account_id"]), story["project"])
-        linear = _told("linear", path.stem)
+        linear = _told(folder / "linear" / path.name)
         if linear:
             url = f"{vendors_url}/linear/{path.stem}/graphql"
             _connect(project_id, "linear", url, linear["workspace"]["id"], story["project"])
             held.append(f"{len(linear['issues'])} issues")
-        attio = _told("attio", path.stem)
+        attio = _told(folder / "attio" / path.name)
         if attio:
             url = f"{vendors_url}/attio/{path.stem}"
             _connect(project_id, "attio", url, attio["workspace"]["id"], story["project"])
@@ -59,8 +61,7 @@ def load_workspace(
         report(f"  {story['project']}: {', '.join(held)}; syncing")
 
 
-def _told(vendor: str, name: str) -> dict[str, Any] | None:
-    path = FOLDER / vendor / f"{name}.yaml"
+def _told(path: Path) -> dict[str, Any] | None:
     found: dict[str, Any] | None = yaml.safe_load(path.read_text()) if path.exists() else None
     return found
 

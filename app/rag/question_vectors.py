@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from app.db import db, statements
 from app.rag.chunking import estimate_tokens
 from app.rag.embeddings import ProviderError
+from app.rag.embeddings.answers import towards_answers
 from app.rag.models import Model
 from config.settings import Settings
 
@@ -66,7 +67,7 @@ def question_vector(project_id: UUID, text: str, model: Model, settings: Setting
     if vector is None:
         vector = np.asarray(model.encoder.embed_query(text), dtype=np.float16)
         _remembered.put(model.encoder.identity, text, vector)
-    return as_text(vector)
+    return as_text(towards_answers(vector) if settings.search_towards_answers else vector)
 
 
 def _paid_vector(project_id: UUID, text: str, model: Model, settings: Settings) -> str:

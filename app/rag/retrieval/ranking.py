@@ -2,10 +2,10 @@
 
 Each leg's score is normalised to 0..1 and they are added, not their ranks: a leg that found nothing
 costs nothing, and a weak one cannot drown a strong one. To them is added what a source's place tells: a
-reply gains from the message it answers, a message that only asks loses, a document that sums things up
-gains a little. How much of each was fitted on labelled questions, as one softmax regression over all
-sources of a project; the settings SEARCH_WEIGHT_* hold it, and `flask rag eval --compare` shows what a
-change does.
+message gains from the question's words in the rest of its conversation and from the message it answers, one
+that only asks loses, a document that sums things up gains a little. How much of each was fitted on labelled
+questions, as one softmax regression over all sources of a project (`python -m bench.practice --weights`); the
+settings SEARCH_WEIGHT_* hold it, and `flask rag eval --compare` shows what a change does.
 """
 
 from __future__ import annotations
@@ -55,10 +55,16 @@ class Item:
     row: Row
     similarity: float = 0.0
     words: float = 0.0
+    talk: float = (
+        0.0  # the share of the question's words that its whole conversation has, itself included
+    )
     own: float = 0.0  # similarity and words together, before its place is weighed
     matched_by: list[str] = field(default_factory=list)
     passage: str = ""
     chunk: Row | None = None  # the nearest one, when the vectors found it
+    signs: dict[str, float] = field(
+        default_factory=dict
+    )  # each 0 to 1, as `weights_of` weighs them
     relevance: float = 0.0
     score: float = 0.0
     breakdown: dict[str, float] = field(default_factory=dict)
@@ -88,13 +94,14 @@ def worth_a_look(
 ) -> list[tuple[str, str]]:
     """The `most` sources (type, key) with the best sum of both legs' scores."""
     scores: dict[tuple[str, str], float] = {}
+    weight = settings.search_weight_words + settings.search_weight_talk
     for row in near:
         ref = (row["source_type"], row["source_pk"])
         scores[ref] = max(scores.get(ref, 0.0), 1.0 - row["distance"])
     for row in worded:
         ref = (row["source_type"], row["source_pk"])
         share = share_of(row["hits"], worded[0]["word_matches"], everything, settings)
-        scores[ref] = scores.get(ref, 0.0) + settings.search_weight_words * share
+        scores[ref] = scores.get(ref, 0.0) + weight * share
     return sorted(scores, key=lambda ref: (-scores[ref], ref))[:most]
 
 
@@ -107,7 +114,9 @@ def rank(
     """
     chunks = {(r["source_type"], r["source_pk"]): r for r in reversed(near)}
     items = [_item(row, chunks, counts, everything, settings) for row in rows]
-    _weigh_places(items, question, settings)
+    talks = _conversations(items)
+    _hear_talks(talks, counts, everything, settings)
+    _weigh_places(items, talks, question, settings)
     kept = [item for item in items if item.relevance >= settings.search_min_relevance]
     for item in kept:
         _score(item, settings)
@@ -121,7 +130,7 @@ def _item(
     item = Item(row["source_type"], row["source_pk"], row)
     item.similarity = max(0.0, 1.0 - row["distance"]) if row["distance"] is not None else 0.0
     if counts and row["hits"]:
-        item.words = share_of(row["hits"], counts, everything, settings)
+        item.words = item.talk = share_of(row["hits"], counts, everything, settings)
     item.own = item.similarity + settings.search_weight_words * item.words
     item.chunk = chunks.get((item.source_type, item.source_pk))
     if item.chunk is not None:
@@ -162,30 +171,66 @@ def rarity(matches: int, everything: int) -> float:
     return math.log(1 + max(everything, 1) / max(matches, 1))
 
 
-def _weigh_places(items: list[Item], question: str, settings: Settings) -> None:
-    """Relevance: what the item has itself, and what its kind and its place add or take."""
-    kinds = asked_for(question)
+def _conversations(items: list[Item]) -> dict[str, list[Item]]:
     talks: dict[str, list[Item]] = {}
     for item in items:
         if item.conversation:
             talks.setdefault(item.conversation, []).append(item)
+    return talks
+
+
+def _hear_talks(
+    talks: dict[str, list[Item]], counts: list[int], everything: int, settings: Settings
+) -> None:
+    """What is talked about is seldom named again in the line that tells it."""
+    for talk in talks.values():
+        said = [item.row["hits"] for item in talk if item.words]
+        if not said:
+            continue
+        together = [max(hits) for hits in zip(*said, strict=True)]
+        share = share_of(together, counts, everything, settings)
+        for item in talk:
+            item.talk = share
+
+
+def weights_of(settings: Settings) -> dict[str, float]:
+    """What each of an item's signs counts, beside its similarity."""
+    return {
+        "similarity": 1.0,
+        "words": settings.search_weight_words,
+        "talk": settings.search_weight_talk,
+        "reply": settings.search_weight_reply,
+        "document": settings.search_weight_document,
+        "length": settings.search_weight_length,
+        "kind": settings.search_weight_kind,
+        "asking": -settings.search_weight_asking,
+    }
+
+
+def _weigh_places(
+    items: list[Item], talks: dict[str, list[Item]], question: str, settings: Settings
+) -> None:
+    """Relevance: what the item has itself, and what its kind and its place add or take."""
+    kinds, weights = asked_for(question), weights_of(settings)
     for item in items:
         text = item.row["body"] or ""
         replied = _replied_to(item, talks[item.conversation]) if item.conversation else 0.0
         if replied and not item.matched_by:
             item.matched_by.append("conversation")
-        fits = 0.0
-        if item.own or replied:
-            fits = (
-                item.own
-                + settings.search_weight_reply * replied
-                + settings.search_weight_document * DOCUMENT.get(item.source_type, 0.0)
-                + settings.search_weight_length * min(1.0, len(text) / LONG_ENOUGH)
-                + settings.search_weight_kind * tells(text, kinds)
-                - settings.search_weight_asking * (asking(text) if item.conversation else 0.0)
-            )
-        # From open-ended to 0..1: the first half stands for a fit of 0.5, and so on.
-        item.relevance = 1.0 - 2.0 ** (-2.0 * max(0.0, fits))
+        item.signs = {
+            "similarity": item.similarity,
+            "words": item.words,
+            "talk": item.talk,
+            "reply": replied,
+            "document": DOCUMENT.get(item.source_type, 0.0),
+            "length": min(1.0, len(text) / LONG_ENOUGH),
+            "kind": tells(text, kinds),
+            "asking": asking(text) if item.conversation else 0.0,
+        }
+        if item.own or item.talk or replied:
+            fits = sum(map(mul, weights.values(), item.signs.values()))
+            # From open-ended to 0..1: the first half stands for a fit of 0.5, and so on.
+            item.relevance = 1.0 - 2.0 ** (-2.0 * max(0.0, fits))
 
 
 def _replied_to(item: Item, talk: list[Item]) -> float:
@@ -206,8 +251,7 @@ def _score(item: Item, settings: Settings) -> None:
         "semantic": round(item.relevance, 4),
         "recency": round(recency, 4),
         "authority": round(authority, 4),
-        "similarity": round(item.similarity, 4),
-        "words": round(item.words, 4),
+        **{name: round(value, 4) for name, value in item.signs.items()},
     }
     item.score = round(
         settings.search_weight_semantic * item.relevance

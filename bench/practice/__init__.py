@@ -1,0 +1,1 @@
+"""Small written worlds with labelled questions: what the search is fitted on, and what it is measured on."""
