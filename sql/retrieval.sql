@@ -37,7 +37,7 @@ WITH asked AS MATERIALIZED (
         SELECT t.source_type, t.source_pk FROM search_texts t
         WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own AND in_word_sample(t.source_pk)
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
-        LIMIT :per_word / 2) hit
+        LIMIT 2 * :often) hit
 ), common AS MATERIALIZED (
     SELECT number, count(*) AS seen FROM sample GROUP BY number HAVING count(*) >= :often
 ), plain AS MATERIALIZED (
@@ -75,7 +75,7 @@ WITH asked AS MATERIALIZED (
         LIMIT :rare) hit
 ), together AS MATERIALIZED (
     SELECT count(*) AS words, string_agg('(' || own::text || ')', ' & ')::tsquery AS query,
-           min(seen) >= :per_word / 2 AS too_common, (array_agg(seen ORDER BY seen))[2] < 3 * :often AS but_one
+           min(seen) >= 2 * :often AS too_common, (array_agg(seen ORDER BY seen))[2] < 2 * :often AS but_one
     FROM counted WHERE n >= :per_word HAVING count(*) > 1
 ), every_word AS MATERIALIZED (
     SELECT hit.source_type, hit.source_pk, f.words FROM together f CROSS JOIN LATERAL (

@@ -146,7 +146,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.
-        wanted = max(3 * query.top_k, 40)
+        wanted = max(3 * query.top_k, 30)
         try:
             towards = direction_of(query, context, settings)
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)

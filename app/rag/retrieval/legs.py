@@ -31,7 +31,7 @@ sql = statements("retrieval")
 MATCHES_PER_WORD = 200
 OFTEN = 20  # sources of the sample (every 32nd) that have a common word
 RARE = 20  # a word with fewer matches is also looked for inside longer words
-CANDIDATES = 50
+CANDIDATES = 30  # of the keyword leg, if not more answers are wanted
 NEIGHBOURS = 2  # messages before and after one that was found
 
 
@@ -136,7 +136,7 @@ def by_words(query: Query, words: list[Word]) -> Found:
         per_word=MATCHES_PER_WORD,
         often=OFTEN,
         rare=RARE,
-        most=CANDIDATES,
+        most=max(CANDIDATES, query.top_k),
         words=as_json(words),
     )
 
