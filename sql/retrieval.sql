@@ -66,6 +66,7 @@ WITH asked AS MATERIALIZED (
     SELECT a.number, a.query, a.own, a.exact, a.seen, a.n + coalesce(t.n, 0) AS n,
            CASE WHEN a.n + coalesce(t.n, 0) < :rare THEN a.parts ELSE '{}' END AS parts
     FROM plainly a LEFT JOIN (SELECT number, count(*) AS n FROM typed GROUP BY number) t USING (number)
+    ORDER BY a.number
 ), partly AS MATERIALIZED (
     SELECT c.number, hit.source_type, hit.source_pk
     FROM counted c CROSS JOIN unnest(c.parts) pattern CROSS JOIN LATERAL (
@@ -129,7 +130,7 @@ WITH asked AS MATERIALIZED (
     SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
            (SELECT (string_agg(DISTINCT '(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''))::tsquery
             FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
-    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[])
+    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) ORDER BY w.number
 ), places AS MATERIALIZED (
     SELECT id, base_url FROM connector_connections WHERE project_id = :project_id
 ), messages AS NOT MATERIALIZED (
