@@ -9,8 +9,10 @@ ORDER BY messages DESC, p.name;
 
 -- name: sizes()^
 SELECT pg_database_size(current_database()) AS database_bytes,
-       (SELECT sum(pg_relation_size(i.indexrelid))::bigint FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        JOIN pg_am a ON a.oid = c.relam WHERE i.indrelid = 'rag_vectors'::regclass AND a.amname = 'hnsw') AS vector_index_bytes,
+       -- The index over all parts of the table has no size of its own: theirs are added up.
+       (SELECT sum(pg_relation_size(part.relid))::bigint FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am a ON a.oid = c.relam CROSS JOIN pg_partition_tree(i.indexrelid) part
+        WHERE i.indrelid = 'rag_vectors'::regclass AND a.amname = 'hnsw') AS vector_index_bytes,
        current_setting('server_version') AS server_version,
        current_setting('shared_buffers') AS shared_buffers;
 

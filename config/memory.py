@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-KEPT_BYTES = 131_072
+LARGE_BYTES = 131_072  # blocks from this size on are returned as soon as they are free
+# Below it a question would return and ask for the same pages some seventy times, with a fault for each.
+KEPT_BYTES = 1_048_576
 
 
 def keep_small() -> None:
@@ -20,5 +22,5 @@ def keep_small() -> None:
     except (OSError, AttributeError):
         return
     mallopt(M_ARENA_MAX, 1)
-    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -410,7 +410,7 @@ class Settings:
     min_embed_chars: int = setting(
         30, "Shorter messages are only embedded in a window.", low=1, high=2000
     )
-    search_hnsw_ef_search: int = setting(100, "Width of the vector index scan.", low=10, high=1000)
+    search_hnsw_ef_search: int = setting(80, "Width of the vector index scan.", low=10, high=1000)
     search_exact_below: int = setting(
         8_000, "Projects with fewer chunks are scanned exactly.", low=0, high=10_000_000
     )

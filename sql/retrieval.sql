@@ -28,7 +28,7 @@ ORDER BY n.distance, c.id;
 WITH asked AS MATERIALIZED (
     SELECT w.*, own_query(:project_id, w.query) AS own
     FROM (SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
-                 (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+                 (SELECT (string_agg(DISTINCT '(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''))::tsquery
                   FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
           FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) LIMIT 8) w
 ), sample AS MATERIALIZED (
@@ -37,7 +37,7 @@ WITH asked AS MATERIALIZED (
         SELECT t.source_type, t.source_pk FROM search_texts t
         WHERE t.project_id = :project_id AND own_words(t.project_id, t.words) @@ a.own AND in_word_sample(t.source_pk)
           AND is_wanted(t.private, t.source_type, t.occurred_at, :private, :sources, :since, :before)
-        LIMIT :per_word / 2) hit
+        LIMIT 2 * :often) hit
 ), common AS MATERIALIZED (
     SELECT number, count(*) AS seen FROM sample GROUP BY number HAVING count(*) >= :often
 ), plain AS MATERIALIZED (
@@ -66,6 +66,7 @@ WITH asked AS MATERIALIZED (
     SELECT a.number, a.query, a.own, a.exact, a.seen, a.n + coalesce(t.n, 0) AS n,
            CASE WHEN a.n + coalesce(t.n, 0) < :rare THEN a.parts ELSE '{}' END AS parts
     FROM plainly a LEFT JOIN (SELECT number, count(*) AS n FROM typed GROUP BY number) t USING (number)
+    ORDER BY a.number
 ), partly AS MATERIALIZED (
     SELECT c.number, hit.source_type, hit.source_pk
     FROM counted c CROSS JOIN unnest(c.parts) pattern CROSS JOIN LATERAL (
@@ -75,7 +76,7 @@ WITH asked AS MATERIALIZED (
         LIMIT :rare) hit
 ), together AS MATERIALIZED (
     SELECT count(*) AS words, string_agg('(' || own::text || ')', ' & ')::tsquery AS query,
-           min(seen) >= :per_word / 2 AS too_common, (array_agg(seen ORDER BY seen))[2] < 3 * :often AS but_one
+           min(seen) >= 2 * :often AS too_common, (array_agg(seen ORDER BY seen))[2] < 2 * :often AS but_one
     FROM counted WHERE n >= :per_word HAVING count(*) > 1
 ), every_word AS MATERIALIZED (
     SELECT hit.source_type, hit.source_pk, f.words FROM together f CROSS JOIN LATERAL (
@@ -127,27 +128,32 @@ ORDER BY c.weight DESC, t.source_type, t.source_pk;
 -- what it replies to, and the replies to it. Distances are those of a source's nearest chunk.
 WITH asked AS MATERIALIZED (
     SELECT w.number, coalesce(w.exact, '{}') AS exact, coalesce(w.parts, '{}') AS parts,
-           (SELECT nullif(string_agg('(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''), '')::tsquery
+           (SELECT (string_agg(DISTINCT '(' || q::text || ')', ' | ') FILTER (WHERE q::text <> ''))::tsquery
             FROM unnest(w.forms) form, plainto_tsquery('russian', form) q) AS query
-    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[])
-), anchors AS (
-    SELECT m.id, m.conversation_global_id, m.created_at FROM cw_messages m
-    WHERE m.project_id = :project_id AND m.id = ANY(:message_ids)
+    FROM jsonb_to_recordset(:words) AS w(number int, forms text[], exact text[], parts text[]) ORDER BY w.number
+), places AS MATERIALIZED (
+    SELECT id, base_url FROM connector_connections WHERE project_id = :project_id
+), messages AS NOT MATERIALIZED (
+    -- Only what is asked for below: whole rows would be carried through the union and its sort.
+    SELECT id, message_id, conversation_id, account_id, connection_id, conversation_global_id, contact_global_id,
+           content, sender_name, sender_type, direction, private, created_at
+    FROM cw_messages WHERE project_id = :project_id AND deleted_at IS NULL AND (:private OR NOT private)
 ), around AS (
-    SELECT DISTINCT near.id FROM anchors a CROSS JOIN LATERAL (
-        SELECT a.id
+    SELECT DISTINCT ON (near.id) near.*
+    FROM messages a CROSS JOIN LATERAL (
+        SELECT a.*
         UNION ALL
-        (SELECT m.id FROM cw_messages m
-         WHERE m.project_id = :project_id AND m.conversation_global_id = a.conversation_global_id
-           AND (m.created_at, m.id) < (a.created_at, a.id)
-           AND m.deleted_at IS NULL AND (:private OR NOT m.private) AND m.direction IN ('inbound', 'outbound')
+        (SELECT m.* FROM messages m
+         WHERE m.conversation_global_id = a.conversation_global_id AND (m.created_at, m.id) < (a.created_at, a.id)
+           AND m.direction IN ('inbound', 'outbound')
          ORDER BY m.created_at DESC, m.id DESC LIMIT :neighbours)
         UNION ALL
-        (SELECT m.id FROM cw_messages m
-         WHERE m.project_id = :project_id AND m.conversation_global_id = a.conversation_global_id
-           AND (m.created_at, m.id) > (a.created_at, a.id)
-           AND m.deleted_at IS NULL AND (:private OR NOT m.private) AND m.direction IN ('inbound', 'outbound')
+        (SELECT m.* FROM messages m
+         WHERE m.conversation_global_id = a.conversation_global_id AND (m.created_at, m.id) > (a.created_at, a.id)
+           AND m.direction IN ('inbound', 'outbound')
          ORDER BY m.created_at, m.id LIMIT :neighbours)) near
+    WHERE a.id = ANY(:message_ids)
+    ORDER BY near.id
 ), found AS (
     SELECT 'chatwoot_message' AS source_type, m.id AS source_pk, m.message_id::text AS source_ref, NULL AS title,
            m.content AS body, m.sender_name AS author, m.sender_type, m.conversation_global_id, m.contact_global_id,
@@ -155,9 +161,7 @@ WITH asked AS MATERIALIZED (
            k.base_url || '/app/accounts/' || m.account_id || '/conversations/' || m.conversation_id
                || '?messageId=' || m.message_id AS source_url,
            NULL::jsonb AS facts
-    FROM around a
-    JOIN cw_messages m ON m.project_id = :project_id AND m.id = a.id AND m.deleted_at IS NULL AND (:private OR NOT m.private)
-    LEFT JOIN connector_connections k ON k.project_id = m.project_id AND k.id = m.connection_id
+    FROM around m LEFT JOIN places k ON k.id = m.connection_id
     UNION ALL
     SELECT d.source_type, d.id, d.source_ref, d.title, d.body, d.author, NULL, NULL, NULL, d.occurred_at, false,
            d.source_url, d.facts

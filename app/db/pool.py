@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from app.db.waiting import WaitingConnection
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 
-class SearchConnection(psycopg.Connection[Row]):
+class SearchConnection(WaitingConnection):
     """A connection whose answers come in Postgres' own form: arrays are read three times as fast."""
 
     def execute(  # type: ignore[override]
@@ -174,7 +175,7 @@ class Database:
     def _make_pool(
         self,
         most: int,
-        connection_class: type[Connection] = psycopg.Connection[Row],
+        connection_class: type[Connection] = WaitingConnection,
         prepare_threshold: int = 5,
         **session: object,
     ) -> ConnectionPool[Connection]:

@@ -33,7 +33,7 @@ from app.rag.retrieval.legs import (
     without_direction,
 )
 from app.rag.retrieval.ranking import Item, passage_of, rank, worth_a_look
-from app.rag.retrieval.words import fold, is_russian, words_of
+from app.rag.retrieval.words import fold, is_russian
 from app.web.access import Identity
 from app.web.responses import dump_json
 from config.settings import Settings
@@ -43,7 +43,7 @@ sql = statements("retrieval")
 rag_sql = statements("rag")
 
 MOST_EVIDENCE = 50
-LOOKED_AT = 30  # sources that are weighed with their neighbours
+LOOKED_AT = 20  # sources that are weighed with their neighbours, if not more are wanted
 CHUNK_FIELDS = (
     "id",
     "source_type",
@@ -74,12 +74,21 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     duration = round((time.perf_counter() - started) * 1000)
     run_id = _record(query, found, caller, remembered, duration)
     # The same question may have been remembered in other capitals.
-    reply = {**found, "query": query.text, "query_run_id": run_id, "duration_ms": duration}
+    reply = {
+        **found,
+        "query": query.text,
+        "entities": {**entity_rows(found["evidence"]), **found["entities"]},
+        "query_run_id": run_id,
+        "duration_ms": duration,
+    }
     return {**reply, "cached": True} if remembered else reply
 
 
 def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
-    """Both legs side by side, one ranking, one answer. A leg that fails leaves a warning."""
+    """Both legs side by side, one ranking, one answer. A leg that fails leaves a warning.
+
+    The evidence once more by source, which `ask` adds, is left out: it would be kept twice.
+    """
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
@@ -88,9 +97,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
     filtered = any(f is not None for f in (query.sources, query.since, query.before))
-    answer = answer_from(
-        query.text, answering, words_of(query.text), stats, settings, deadline, filtered
-    )
+    answer = answer_from(query.text, answering, query.words, stats, settings, deadline, filtered)
     listed = [as_evidence(item) for item in evidence]
     names = known_names(query.project_id, evidence)
     russian = is_russian(query.text)
@@ -111,7 +118,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
         "citations": answer.citations,
         "chunks": chunks,
         "evidence": listed,
-        "entities": {**entity_rows(listed), **entities_in(evidence, names.rows)},
+        "entities": entities_in(evidence, names.rows),
         "stats": stats,
         "ranking_stats": _ranking_stats(evidence),
         "degraded": bool(warnings),
@@ -134,12 +141,12 @@ class Retrieved:
 def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     """What may answer the question, best first."""
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
-    words = words_of(query.text) if query.mode != "vector" else []
+    words = query.words if query.mode != "vector" else []
     beside = Side(by_words, query, words) if words else None
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.
-        wanted = max(3 * query.top_k, 40)
+        wanted = max(3 * query.top_k, 30)
         try:
             towards = direction_of(query, context, settings)
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)
@@ -148,7 +155,9 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     worded = beside.wait(deadline) if beside else Found()
     counts = worded.rows[0]["word_matches"] if worded.rows else []
     everything = context["sources"]
-    refs = worth_a_look(meaning.rows, worded.rows, everything, settings, LOOKED_AT)
+    refs = worth_a_look(
+        meaning.rows, worded.rows, everything, settings, max(LOOKED_AT, query.top_k)
+    )
     closer = look_closer(query, towards, words, counts, refs) if refs else Found()
     items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
     items = [item for item in items if fits_filters(item, query)]

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 import structlog
 from psycopg.types.json import Jsonb
@@ -20,7 +22,7 @@ from app.db import Row, Unavailable, db, statements
 from app.rag.embeddings import ProviderError
 from app.rag.models import searchable_model
 from app.rag.question_vectors import question_vector
-from app.rag.retrieval.words import Word
+from app.rag.retrieval.words import Word, words_of
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,7 +31,7 @@ sql = statements("retrieval")
 MATCHES_PER_WORD = 200
 OFTEN = 20  # sources of the sample (every 32nd) that have a common word
 RARE = 20  # a word with fewer matches is also looked for inside longer words
-CANDIDATES = 80
+CANDIDATES = 30  # of the keyword leg, if not more answers are wanted
 NEIGHBOURS = 2  # messages before and after one that was found
 
 
@@ -46,6 +48,11 @@ class Query:
     before: datetime | None = None
     mode: str = "hybrid"
     include_private: bool = False
+
+    @cached_property
+    def words(self) -> list[Word]:
+        """The words of the question worth looking for."""
+        return words_of(self.text)
 
     @property
     def source_list(self) -> list[str] | None:
@@ -129,7 +136,7 @@ def by_words(query: Query, words: list[Word]) -> Found:
         per_word=MATCHES_PER_WORD,
         often=OFTEN,
         rare=RARE,
-        most=CANDIDATES,
+        most=max(CANDIDATES, query.top_k),
         words=as_json(words),
     )
 
@@ -172,7 +179,8 @@ def as_json(words: list[Word], in_parts: list[bool] | None = None) -> Jsonb:
             for number, (word, parts) in enumerate(
                 zip(words, in_parts or [True] * len(words), strict=True), 1
             )
-        ]
+        ],
+        dumps=orjson.dumps,
     )
 
 
