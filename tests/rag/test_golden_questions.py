@@ -61,7 +61,7 @@ def test_golden_questions_are_answered_within_and_across_the_languages(
     across = together(found, "hybrid", ACROSS)
     record_property("figures", f"golden questions, hybrid within a language  {within}")
     record_property("figures", f"golden questions, hybrid across languages   {across}")
-    assert within.hit(1) >= 0.69 and within.hit(5) >= 0.94, within
+    assert within.hit(1) >= 0.75 and within.hit(5) >= 0.96, within
     assert across.hit(1) >= 0.52 and across.hit(5) >= 0.85, across
     assert together(found, "hybrid", WITHIN + ACROSS).refused_share <= 0.1
     # A weak leg must not drown a strong one: over all by no more than one question in a hundred. A pair of
@@ -78,7 +78,7 @@ def test_questions_without_a_word_of_the_answer_are_answered_by_meaning(
     measure: Callable[..., Measured],
 ) -> None:
     found = measure("oblique", legs=("hybrid",), shown="oblique questions")
-    assert found["hybrid", "all"].hit(5) >= 0.6, found["hybrid", "all"]
+    assert found["hybrid", "all"].hit(5) >= 0.64, found["hybrid", "all"]
 
 
 def test_what_nobody_wrote_is_told_more_often_than_an_answer_is_withheld(
@@ -86,7 +86,7 @@ def test_what_nobody_wrote_is_told_more_often_than_an_answer_is_withheld(
 ) -> None:
     found = measure("unanswerable", legs=("hybrid",), shown="unanswerable questions")
     # These ask for what stands right beside what was written; half of them are still answered.
-    assert found["hybrid", "all"].declined_share >= 0.38, found["hybrid", "all"]
+    assert found["hybrid", "all"].declined_share >= 0.44, found["hybrid", "all"]
 
 
 def test_every_issue_named_in_a_conversation_is_there(demo_workspace: Demo) -> None:

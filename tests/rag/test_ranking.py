@@ -139,3 +139,16 @@ def test_what_both_legs_found_is_looked_at_first(settings: Settings) -> None:
     worded = [{"source_type": "m", "source_pk": "both", "hits": [1.0], "word_matches": [3]}]
     chosen = worth_a_look(near, worded, 100, settings, 2)
     assert chosen == [("m", "both"), ("m", "also")]
+
+
+def test_a_line_gains_from_the_words_of_its_conversation(settings: Settings) -> None:
+    found = ranked(
+        settings,
+        source("topic", "Про макеты.", conversation_global_id="a", hits=[1.0], distance=0.9),
+        source("own", "Да.", conversation_global_id="a", distance=0.7),
+        source("other", "Да.", conversation_global_id="b", distance=0.7),
+    )
+    talk = {item.source_pk: item.signs["talk"] for item in found}
+    assert talk == {"topic": 1.0, "own": 1.0, "other": 0.0}
+    assert keys(found).index("own") < keys(found).index("other")
+    assert found[0].breakdown["talk"] == 1.0

@@ -1,4 +1,4 @@
-"""Whether the answer is there at all: what the best sources have of the question, taken together.
+"""Whether the answer is there at all: what the best source has, and how far it stands out.
 
 The formula is a logistic regression over four signs, fitted on the demo's answerable questions and on
 questions that its data cannot answer (`flask rag eval` shows the share of each that it gets right).
@@ -11,43 +11,35 @@ import math
 from app.rag.retrieval.ranking import Item, rarity
 from app.rag.retrieval.words import Word
 
-CONSTANT = -6.3
-RELEVANCE = 5.4  # of the best source
-SIMILARITY = 8.2  # the greatest cosine similarity
-COVERAGE = 0.84  # the share of the question's words in one conversation or document
-UNKNOWN_NAMES = -5.4  # the share of the question in names that nobody ever wrote
-LOOKED_AT = 3
-# What is taken for a sign that a leg could not give: what answerable questions have on average.
-USUAL_SIMILARITY = 0.40
-USUAL_COVERAGE = 0.55
+CONSTANT = -6.6
+RELEVANCE = 2.2  # of the best source
+SIMILARITY = 13.1  # the greatest cosine similarity
+LEAD = 5.0  # of the best source over the tenth: a question that anything fits is about nothing here
+UNKNOWN_NAMES = -8.1  # the share of the question in names that nobody ever wrote
+FIELD = 10
+# What is taken for a similarity that the vectors could not give: a little less than answerable questions have.
+USUAL_SIMILARITY = 0.34
 
 
 def confidence(items: list[Item], words: list[Word], counts: list[int], everything: int) -> float:
     """0 to 1: how likely it is that the best sources answer the question."""
     if not items:
         return 0.0
-    worth = [rarity(count, everything) for count in counts]
-    whole = sum(worth)
+    fits = sorted((item.fit for item in items), reverse=True)
+    lead = fits[0] - (fits[FIELD - 1] if len(fits) >= FIELD else 0.0)
     similarity = max(item.similarity for item in items) or USUAL_SIMILARITY
-    coverage, unknown_names = USUAL_COVERAGE, 0.0
-    if whole:
-        coverage = max(_covered(item, items, worth) for item in items[:LOOKED_AT]) / whole
-        named = zip(worth, words, counts, strict=True)
-        unknown_names = sum(w for w, word, count in named if word.name and not count) / whole
     signs = (
         CONSTANT
         + RELEVANCE * items[0].relevance
         + SIMILARITY * similarity
-        + COVERAGE * coverage
-        + UNKNOWN_NAMES * unknown_names
+        + LEAD * lead
+        + UNKNOWN_NAMES * _unknown_names(words, counts, everything)
     )
     return round(1.0 / (1.0 + math.exp(-signs)), 4)
 
 
-def _covered(item: Item, items: list[Item], worth: list[float]) -> float:
-    """How much of the question's words the item and the rest of its conversation have together."""
-    talk = [i for i in items if item.conversation and i.conversation == item.conversation] or [item]
-    return sum(
-        w * max((other.row["hits"] or [0.0] * len(worth))[n] for other in talk)
-        for n, w in enumerate(worth)
-    )
+def _unknown_names(words: list[Word], counts: list[int], everything: int) -> float:
+    """The share of the question, by rarity, that is names which nobody ever wrote."""
+    worth = [rarity(count, everything) for count in counts]
+    named = zip(worth, words, counts, strict=True) if counts else ()
+    return sum(w for w, word, count in named if word.name and not count) / (sum(worth) or 1.0)

@@ -65,6 +65,7 @@ class Item:
     signs: dict[str, float] = field(
         default_factory=dict
     )  # each 0 to 1, as `weights_of` weighs them
+    fit: float = 0.0  # their weighed sum
     relevance: float = 0.0
     score: float = 0.0
     breakdown: dict[str, float] = field(default_factory=dict)
@@ -228,9 +229,9 @@ def _weigh_places(
             "asking": asking(text) if item.conversation else 0.0,
         }
         if item.own or item.talk or replied:
-            fits = sum(map(mul, weights.values(), item.signs.values()))
+            item.fit = max(0.0, sum(map(mul, weights.values(), item.signs.values())))
             # From open-ended to 0..1: the first half stands for a fit of 0.5, and so on.
-            item.relevance = 1.0 - 2.0 ** (-2.0 * max(0.0, fits))
+            item.relevance = 1.0 - 2.0 ** (-2.0 * item.fit)
 
 
 def _replied_to(item: Item, talk: list[Item]) -> float:
