@@ -17,7 +17,7 @@ SIMILARITY = 13.1  # the greatest cosine similarity
 LEAD = 5.0  # of the best source over the tenth: a question that anything fits is about nothing here
 UNKNOWN_NAMES = -8.1  # the share of the question in names that nobody ever wrote
 FIELD = 10
-# What is taken for a similarity that the vectors could not give: a little less than answerable questions have.
+# Taken for a similarity that the vectors could not give: a little less than answerable questions have.
 USUAL_SIMILARITY = 0.34
 
 
