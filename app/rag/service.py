@@ -139,7 +139,10 @@ class Retrieved:
 
 
 def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
-    """What may answer the question, best first."""
+    """What may answer the question, best first. Marks, pictures and little words alone ask for nothing;
+    the vectors would find something near to them all the same."""
+    if not query.words:
+        return Retrieved([], [], [], False, 0.0, False)
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     words = query.words if query.mode != "vector" else []
     beside = Side(by_words, query, words) if words else None

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from app.rag.evaluation import LEGS, Figures, evaluate, load_questions
+from tests.conftest import Browser
 from tests.demo import FOLDER, Demo
 
 Measured = dict[tuple[str, str], Figures]
@@ -96,3 +97,12 @@ def test_every_issue_named_in_a_conversation_is_there(demo_workspace: Demo) -> N
         )
         assert len(set(named)) > 3
         assert [key for key in named if f"issue:{key}" not in refs] == []
+
+
+@pytest.mark.parametrize("question", ["%", "?!", "и в на", "😀" * 20])
+def test_what_asks_for_nothing_has_no_neighbours_even_in_a_full_project(
+    demo_workspace: Demo, owner: Browser, question: str
+) -> None:
+    owner.post(f"/projects/{demo_workspace.projects['pekarnya']}/select", {})
+    answer = owner.post("/lightrag/query", {"query": question}).get_json()
+    assert (answer["sufficient"], answer["evidence"], answer["chunks"]) == (False, [], [])
