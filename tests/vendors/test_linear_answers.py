@@ -23,7 +23,8 @@ QUERY = schema().type_map["Query"]
 assert isinstance(QUERY, GraphQLObjectType)
 LISTS = sorted(name for name in QUERY.fields if name not in ONE)
 # What may be refused in a question that is valid: the size of a page that nobody gets.
-REASON = "Argument Validation Error"
+# What Linear refuses in a question that its schema allows.
+REASONS = ("Argument Validation Error", "Query too complex")
 
 
 def filled() -> Workspace:
@@ -95,7 +96,7 @@ def test_any_valid_question_is_executed(server: LinearServer, question: str) -> 
     if answer.status_code == 200:
         assert found["data"]
     else:
-        assert found["errors"][0]["message"].startswith(REASON), (question, found)
+        assert found["errors"][0]["message"].startswith(REASONS), (question, found)
 
 
 @pytest.mark.parametrize("name", sorted(ONE))
