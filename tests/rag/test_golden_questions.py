@@ -79,7 +79,7 @@ def test_questions_without_a_word_of_the_answer_are_answered_by_meaning(
     measure: Callable[..., Measured],
 ) -> None:
     found = measure("oblique", legs=("hybrid",), shown="oblique questions")
-    assert found["hybrid", "all"].hit(5) >= 0.64, found["hybrid", "all"]
+    assert found["hybrid", "all"].hit(5) >= 0.62, found["hybrid", "all"]
 
 
 def test_what_nobody_wrote_is_told_more_often_than_an_answer_is_withheld(
