@@ -17,7 +17,6 @@ from app.db.statements import MeasuredAdapter
 from app.rag.evaluation import Labelled
 from app.rag.retrieval.legs import Query, by_words, direction_of, look_closer
 from app.rag.retrieval.ranking import Item, rank
-from app.rag.retrieval.words import words_of
 from bench.place import FOLDER
 from config.settings import Settings
 
@@ -56,7 +55,7 @@ def examples_of(
     for asked in questions:
         query = Query(project_id, asked.text, top_k=10, source_limit=10)
         towards = direction_of(query, context, plain)
-        words = words_of(asked.text)
+        words = query.words
         worded = by_words(query, words).rows if words else []
         counts = worded[0]["word_matches"] if worded else []
         rows = look_closer(query, towards, words, counts, refs).rows
