@@ -201,11 +201,38 @@ WHERE project_id = :project_id AND (:before_id::bigint IS NULL OR id < :before_i
   AND (:user_id::uuid IS NULL OR user_id = :user_id)
 ORDER BY r.id DESC LIMIT :most;
 
--- name: find_run(project_id, user_id, run_id)^
-SELECT id::text, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score,
-       source_diversity, cached, degraded, duration_ms, created_by, created_at
-FROM lightrag_query_runs
-WHERE project_id = :project_id AND id = :run_id AND (:user_id::uuid IS NULL OR user_id = :user_id);
+-- name: find_run(project_id, user_id, run_id, private)^
+-- A run as its reader may see it now. A message is shown while its words still stand in it, or in the window of
+-- short messages that it was read with. What was deleted, erased, changed or made private since is left out and
+-- counted, and so is the answer that quotes it.
+WITH run AS (
+    SELECT * FROM lightrag_query_runs
+    WHERE project_id = :project_id AND id = :run_id AND (:user_id::uuid IS NULL OR user_id = :user_id)
+), listed AS (
+    SELECT e.item, e.place,
+           CASE WHEN e.item ->> 'source_type' = 'chatwoot_message' THEN EXISTS (
+               SELECT FROM cw_messages m
+               WHERE m.project_id = :project_id AND m.id = e.item ->> 'source_pk' AND m.deleted_at IS NULL
+                 AND (:private OR NOT m.private)
+                 AND (position(e.item ->> 'snippet' IN coalesce(m.content, '')) > 0 OR EXISTS (
+                     SELECT FROM rag_chunks c
+                     WHERE c.project_id = :project_id AND c.source_type = 'chatwoot_message' AND c.source_pk = m.id
+                       AND c.kind = 'window' AND starts_with(c.text, e.item ->> 'snippet'))))
+           ELSE EXISTS (
+               SELECT FROM source_documents d WHERE d.project_id = :project_id AND d.id = e.item ->> 'source_pk')
+           END AS stands
+    FROM run r CROSS JOIN LATERAL jsonb_array_elements(r.evidence) WITH ORDINALITY AS e(item, place)
+), shown AS (
+    SELECT coalesce(jsonb_agg(item ORDER BY place) FILTER (WHERE stands), '[]') AS evidence,
+           count(*) FILTER (WHERE NOT stands) AS withheld,
+           -- Runs of before it was noted may quote any of their evidence.
+           count(*) FILTER (WHERE NOT stands AND coalesce((item ->> 'cited')::boolean, true)) AS quoted
+    FROM listed
+)
+SELECT r.id::text, r.query_text, r.mode, r.filters, r.top_k, r.chunk_hits, r.source_hits, s.evidence,
+       s.withheld AS evidence_withheld, CASE WHEN s.quoted > 0 THEN '' ELSE r.answer END AS answer,
+       r.quality_score, r.source_diversity, r.cached, r.degraded, r.duration_ms, r.created_by, r.created_at
+FROM run r CROSS JOIN shown s;
 
 -- name: give_feedback(project_id, run_id, user_id, rating, comment)^
 -- One opinion of a person on a run; the last one counts. No row: the project has no such run.

@@ -139,19 +139,26 @@ SELECT (SELECT count(*) FROM events) AS search_analytics, (SELECT count(*) FROM 
        (SELECT count(*) FROM opinions) AS lightrag_feedback;
 
 -- name: forget_quotes(project_id, contact_id, conversations, messages, chunks)^
--- Answers that quote what was erased lose the quotation and their text; clicks lose what they led to.
-WITH quoting AS (
-    SELECT r.id FROM lightrag_query_runs r
-    WHERE r.project_id = :project_id AND EXISTS (
-        SELECT FROM jsonb_array_elements(r.evidence) e
-        WHERE e ->> 'source_pk' = ANY(:messages::text[] || :chunks::text[]) OR e #>> '{metadata,contact_global_id}' = :contact_id
-           OR e #>> '{metadata,conversation_global_id}' = ANY(:conversations::text[]))
+-- Answers that quote what is being erased lose the quotation and their text; clicks lose what they led to. Short
+-- messages are read together: where the contact had a say in somebody else's conversation, what is quoted of it
+-- and is not the message's own words goes too.
+WITH spoken_in AS MATERIALIZED (
+    SELECT DISTINCT conversation_global_id AS id FROM cw_messages
+    WHERE project_id = :project_id AND id = ANY(:messages::text[])
+), quoting AS (
+    SELECT r.id, told.evidence FROM lightrag_query_runs r CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(item ORDER BY place) FILTER (WHERE NOT gone), '[]') AS evidence, bool_or(gone) AS quotes
+        FROM (SELECT item, place,
+                     item ->> 'source_pk' = ANY(:messages::text[] || :chunks::text[])
+                     OR coalesce(item #>> '{metadata,contact_global_id}' = :contact_id, false)
+                     OR coalesce(item #>> '{metadata,conversation_global_id}' = ANY(:conversations::text[]), false)
+                     OR coalesce(item #>> '{metadata,conversation_global_id}' IN (SELECT id FROM spoken_in), false)
+                        AND NOT EXISTS (SELECT FROM cw_messages m WHERE m.project_id = :project_id AND m.id = item ->> 'source_pk'
+                                          AND position(item ->> 'snippet' IN coalesce(m.content, '')) > 0) AS gone
+              FROM jsonb_array_elements(r.evidence) WITH ORDINALITY AS e(item, place)) e) told
+    WHERE r.project_id = :project_id AND told.quotes
 ), cleaned AS (
-    UPDATE lightrag_query_runs r SET answer = '', evidence = (
-        SELECT coalesce(jsonb_agg(e ORDER BY n), '[]') FROM jsonb_array_elements(r.evidence) WITH ORDINALITY AS x(e, n)
-        WHERE NOT (e ->> 'source_pk' = ANY(:messages::text[] || :chunks::text[])
-                   OR coalesce(e #>> '{metadata,contact_global_id}' = :contact_id, false)
-                   OR coalesce(e #>> '{metadata,conversation_global_id}' = ANY(:conversations::text[]), false)))
+    UPDATE lightrag_query_runs r SET answer = '', evidence = q.evidence
     FROM quoting q WHERE r.project_id = :project_id AND r.id = q.id
     RETURNING r.id
 ), unclicked AS (

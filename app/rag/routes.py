@@ -247,11 +247,18 @@ def list_runs(project_id: UUID, query: dict[str, Any]) -> dict[str, Any]:
 
 @api.get("/lightrag/runs/<number>", permission="project.read", errors=("query_run_not_found",))
 def show_run(project_id: UUID, number: str) -> dict[str, Any]:
-    """One question with its evidence and answer."""
+    """One question with its evidence and answer, as far as they may still be read. Evidence that has been
+    deleted or made private since is left out and counted; an answer that quotes it is empty."""
     if not re.fullmatch(r"[0-9]{1,18}", number):
         raise invalid("A run is named by its number.", "number")
     with db.connection() as connection:
-        run = sql.find_run(connection, project_id=project_id, user_id=_whose(), run_id=int(number))
+        run = sql.find_run(
+            connection,
+            project_id=project_id,
+            user_id=_whose(),
+            run_id=int(number),
+            private=identity().may("messages.read_private"),
+        )
     if run is None:
         raise ApiError(404, "query_run_not_found", "There is no such query run in this project.")
     return {"run": run}

@@ -98,7 +98,8 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     answering = evidence if found.sufficient else []
     filtered = any(f is not None for f in (query.sources, query.since, query.before))
     answer = answer_from(query.text, answering, query.words, stats, settings, deadline, filtered)
-    listed = [as_evidence(item) for item in evidence]
+    cited = {citation["document_ref"] for citation in answer.citations}
+    listed = [{**as_evidence(item), "cited": item.source_pk in cited} for item in evidence]
     names = known_names(query.project_id, evidence)
     russian = is_russian(query.text)
     left_out = [*found.warnings, *filter(None, [names.warning])]

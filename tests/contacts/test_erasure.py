@@ -249,6 +249,33 @@ def test_what_a_client_said_in_anothers_conversation_goes_too(
     assert shown == ["Когда созвон?", "хорошо, жду вас обоих"]
 
 
+def test_an_answer_that_quotes_another_together_with_the_client_forgets_both(
+    owner: Browser,
+    inbox: Inbox,
+    olga: Person,
+    database_url: str,
+    erase: Callable[[], dict[str, Any]],
+    work: Callable[..., Any],
+) -> None:
+    """Short messages are read together: what Petr said is quoted with what Olga said after it."""
+    petr = inbox.contact("Пётр")
+    group = inbox.talk(petr, "Когда созвон?")
+    inbox.say(group, "рецепт каравая у меня", olga)
+    inbox.say(group, "хорошо, жду вас обоих", petr)
+    elsewhere = inbox.talk(petr, "Созвон о макете лесопилки перенесли на среду, на десять утра")
+    inbox.pull()
+    work(inbox.project_id, "embeddings_run")
+    answer = owner.post("/lightrag/query", {"query": "Когда созвон?"}).get_json()
+    refs = inbox.ref("cwmsg", group.messages[0].id), inbox.ref("cwmsg", elsewhere.messages[0].id)
+    quoted = {e["source_pk"]: e["snippet"] for e in answer["evidence"]}
+    assert "карава" in quoted[refs[0]] and refs[1] in quoted
+    erase()
+    assert traces(database_url, *SECRETS) == {}
+    run = owner.get(f"/lightrag/runs/{answer['query_run_id']}").get_json()["run"]
+    left = [e["source_pk"] for e in run["evidence"]]
+    assert refs[0] not in left and refs[1] in left and run["answer"] == ""
+
+
 def test_a_sync_at_work_comes_to_an_end_before_an_erasure(
     app: Flask, inbox: Inbox, olga: Person, talk: Conversation, database_url: str
 ) -> None:
