@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -103,6 +104,33 @@ def test_a_large_project_is_searched_through_its_index(
         connection.execute("SELECT pg_stat_force_next_flush()")
         connection.commit()
         assert _scans(connection) > before
+
+
+@pytest.mark.parametrize("wanted", [10, 50])
+@pytest.mark.parametrize("name", ["Large", "Small"])
+def test_the_index_finds_what_an_exact_scan_finds(
+    projects: dict[str, str], database_url: str, name: str, wanted: int
+) -> None:
+    """Nineteen of twenty at least, and as many as there are."""
+    with psycopg.connect(database_url) as connection:
+        width, _ = _question(connection)
+        found, there = 0, 0
+        for number in range(20):
+            towards = (
+                "[" + ",".join(f"{math.cos(i * (number + 1)):.4f}" for i in range(width)) + "]"
+            )
+            near, exact = (
+                connection.execute(
+                    "SELECT array_agg(chunk_id) FROM nearest_vectors("
+                    "%s, 1::smallint, %s, %s, %s, %s, 100, NULL, NULL, NULL)",
+                    (projects[name], width, towards, wanted, whole),
+                ).fetchall()[0][0]
+                for whole in (False, True)
+            )
+            assert len(near) == len(exact) == min(wanted, SMALL if name == "Small" else LARGE)
+            found += len(set(near) & set(exact))
+            there += len(exact)
+    assert found >= 0.95 * there, (found, there)
 
 
 def _question(connection: psycopg.Connection[Any]) -> tuple[int, str]:

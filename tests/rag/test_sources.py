@@ -148,6 +148,18 @@ def test_a_filter_bounds_both_legs(
         assert all(chunk["source_type"] in only for chunk in answer["chunks"])
 
 
+@pytest.mark.parametrize("chosen", [["messages"], ["messages", "issues", "deals"]])
+def test_who_chooses_messages_finds_them_by_meaning_too(
+    say: Say, sync: Sync, ask: Ask, chosen: list[str]
+) -> None:
+    """The page never asks for chunks by name."""
+    told = say("Макеты корзины задержались на девять дней, потому что Мила болела.")
+    sync()
+    found = ask("Why are the cart mockups late?", mode="vector", sourceFilter=chosen)
+    assert [e["source_ref"] for e in found["evidence"]] == [str(told.id)]
+    assert found["evidence"][0]["matched_by"] == ["vector"] and found["stats"]["chunks"] == 1
+
+
 def test_no_answer_among_what_was_chosen_does_not_speak_for_the_project(
     tracked: list[Document], ask: Ask, owner: Browser
 ) -> None:
@@ -226,6 +238,32 @@ def test_a_rare_word_is_found_inside_a_longer_one(say: Say, sync: Sync, ask: Ask
     assert ask("оплата по договору", mode="keyword")["evidence"][0]["source_ref"] == str(told.id)
 
 
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("договору", "Договор подписан, ждём первую поставку."),
+        ("договор", "Работаем по договорам прошлого года."),
+        ("счет", "Выставили счёт за сентябрь."),
+        ("СЧЁТОМ", "Счета за сентябрь потеряны."),
+        ("release_date", "Please move RELEASE_DATE to Friday."),
+        ("invoices", "The invoice is due on Friday."),
+        ("v2", "Версия v2 уже на стенде."),
+        ("QA", "Отдали в QA вчера."),
+    ],
+)
+def test_a_word_is_found_in_its_other_forms(
+    say: Say, sync: Sync, ask: Ask, typed: str, written: str
+) -> None:
+    told = say(written)
+    say("Доставка тортов работает по субботам с десяти утра до шести вечера.")
+    sync()
+    found, *neighbours = ask(typed, mode="keyword")["evidence"]
+    assert (found["source_ref"], found["matched_by"]) == (str(told.id), ["keyword"])
+    assert all("keyword" not in e["matched_by"] for e in neighbours)
+    # An exact hit is as good as what is near in meaning, and not just recent.
+    assert found["_scoreBreakdown"]["semantic"] > 0.4
+
+
 def test_names_of_writer_and_client_find_a_message(say: Say, sync: Sync, ask: Ask) -> None:
     told = say("Пришлю смету завтра утром.", team=True)
     sync()
@@ -273,6 +311,29 @@ def test_a_limit_bounds_each_source_of_words(say: Say, sync: Sync, ask: Ask) -> 
     for limit, listed in ((1, 1), (3, 3), (25, 12), (None, 8)):
         found = ask(**question, **({"sourceLimit": limit} if limit else {}))
         assert found["stats"]["messages"] == len(found["evidence"]) == listed
+
+
+def test_evidence_is_fifty_items_at_most_the_best_of_all_sources(
+    app: Flask, project: dict[str, Any], ask: Ask, owner: Browser, say: Say, sync: Sync
+) -> None:
+    for n in range(40):
+        say(f"Смета номер {n}: доработка каталога и фильтров.")
+    sync()
+    issues = [
+        Document(
+            f"linissue:w:{n}", "linear_issue", f"PEK-{n} Смета каталога", "Доработка фильтров."
+        )
+        for n in range(25)
+    ]
+    with app.app_context(), db.transaction() as tx:
+        documents.store(tx, UUID(project["id"]), issues)
+    answer = ask("смета на доработку каталога", topK=50, sourceLimit=25)
+    scores = [e["_score"] for e in answer["evidence"]]
+    assert len(scores) == 50 and scores == sorted(scores, reverse=True)
+    assert set(kinds(answer)) == {"chatwoot_message", "linear_issue"}
+    assert len({(e["source_type"], e["source_pk"]) for e in answer["evidence"]}) == 50
+    stored = owner.get(f"/lightrag/runs/{answer['query_run_id']}").get_json()["run"]
+    assert stored["evidence"] == answer["evidence"]
 
 
 def test_evidence_names_what_the_project_knows(say: Say, sync: Sync, ask: Ask) -> None:
