@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from app.db import db, statements
+from app.rag.embeddings.openai import RETRIES
 from tests.conftest import Browser
 from tests.rag.conftest import Ask, Rows, Say
 from tests.vendors.chatwoot import ChatwootServer
@@ -191,7 +192,9 @@ def test_a_provider_that_is_away_costs_no_attempt_and_heals(
         say(TEXT.format(number))
     provider.faults.add("status", status=503)
     pulled()
+    calls = provider.requests.count()
     run = embed()
+    assert provider.requests.count() == calls + 1 + RETRIES, "and no text is tried alone"
     assert (run["status"], run["error_kind"]) == ("failed", "provider_unavailable")
     assert rows("SELECT DISTINCT embedding_status, embedding_attempts FROM rag_chunks") == [
         ("pending", 0)

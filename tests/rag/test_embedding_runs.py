@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from app.db import db
 from app.rag import pipeline
 from tests.rag.conftest import Rows, Say
 from tests.vendors.embeddings import EmbeddingsServer
@@ -64,3 +65,43 @@ def test_vectors_that_cannot_be_stored_are_no_fault_of_the_provider(
     assert provider.requests.count() <= 2 and len(provider.texts) == len(set(provider.texts))
     assert rows("SELECT max(embedding_attempts) FROM rag_chunks") == [(1,)]
     assert embed()["result"]["processed"] == 10 and rows(STATES) == [("ready", 10)]
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "text_hash = 'new'",
+        "claim_token = gen_random_uuid()",
+        "embedding_status = 'pending'",
+    ],
+)
+def test_a_vector_is_stored_only_for_the_claimed_text(
+    app: Flask,
+    written: None,
+    pulled: Callable[[], None],
+    provider: EmbeddingsServer,
+    rows: Rows,
+    meanwhile: str,
+) -> None:
+    """Of three chunks in hand one was edited, claimed by another worker or given back meanwhile."""
+    pulled()
+    claim = "00000000-0000-4000-8000-000000000001"
+    rows("DELETE FROM rag_vectors RETURNING 1")
+    taken = rows(
+        f"UPDATE rag_chunks SET embedding_status = 'processing', claim_token = '{claim}' WHERE id IN "
+        "(SELECT id FROM rag_chunks LIMIT 3) RETURNING project_id, id, text_hash, embedding_model_id"
+    )
+    rows(f"UPDATE rag_chunks SET {meanwhile} WHERE id = '{taken[1][1]}' RETURNING 1")
+    with app.app_context(), db.transaction() as tx:
+        stored = pipeline.sql.store_vectors(
+            tx,
+            project_id=taken[0][0],
+            model_id=taken[0][3],
+            claim_token=claim,
+            chunk_ids=[row[1] for row in taken],
+            hashes=[row[2] for row in taken],
+            vectors=[str([1.0] * provider.dimensions)] * 3,
+            final=True,
+        )
+    assert stored == 2
+    assert set(rows("SELECT chunk_id FROM rag_vectors")) == {(taken[0][1],), (taken[2][1],)}

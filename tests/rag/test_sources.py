@@ -313,25 +313,16 @@ def test_a_limit_bounds_each_source_of_words(say: Say, sync: Sync, ask: Ask) -> 
         assert found["stats"]["messages"] == len(found["evidence"]) == listed
 
 
-def test_evidence_is_fifty_items_at_most_the_best_of_all_sources(
-    app: Flask, project: dict[str, Any], ask: Ask, owner: Browser, say: Say, sync: Sync
+def test_evidence_is_fifty_items_at_most_the_best_first(
+    ask: Ask, owner: Browser, say: Say, sync: Sync
 ) -> None:
-    for n in range(40):
+    for n in range(70):
         say(f"Смета номер {n}: доработка каталога и фильтров.")
     sync()
-    issues = [
-        Document(
-            f"linissue:w:{n}", "linear_issue", f"PEK-{n} Смета каталога", "Доработка фильтров."
-        )
-        for n in range(25)
-    ]
-    with app.app_context(), db.transaction() as tx:
-        documents.store(tx, UUID(project["id"]), issues)
     answer = ask("смета на доработку каталога", topK=50, sourceLimit=25)
     scores = [e["_score"] for e in answer["evidence"]]
     assert len(scores) == 50 and scores == sorted(scores, reverse=True)
-    assert set(kinds(answer)) == {"chatwoot_message", "linear_issue"}
-    assert len({(e["source_type"], e["source_pk"]) for e in answer["evidence"]}) == 50
+    assert len({e["source_pk"] for e in answer["evidence"]}) == 50
     stored = owner.get(f"/lightrag/runs/{answer['query_run_id']}").get_json()["run"]
     assert stored["evidence"] == answer["evidence"]
 

@@ -182,6 +182,16 @@ def test_the_period_is_bounded_and_whole(
     assert answer.get_json().get("period_days") == expected
 
 
+@pytest.mark.parametrize(
+    ("limit", "status"), [("0", 200), ("500", 200), ("2.5", 400), ("many", 400), ("%00", 400)]
+)
+def test_how_many_questions_are_told_is_a_whole_number(
+    owner: Browser, project: dict[str, Any], limit: str, status: int
+) -> None:
+    path = f"/search/analytics/summary?top_queries_limit={limit}"
+    assert owner.get(path).status_code == status
+
+
 def test_what_colleagues_ask_is_for_managers(
     project: dict[str, Any], sign_in_as: Callable[..., Browser]
 ) -> None:
@@ -208,6 +218,17 @@ def test_events_that_cannot_be_are_refused(
     owner: Browser, project: dict[str, Any], event: dict[str, Any]
 ) -> None:
     assert owner.post("/search/analytics", event).status_code == 400
+
+
+def test_the_table_itself_takes_no_other_events(
+    owner: Browser, project: dict[str, Any], database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(
+            "INSERT INTO search_analytics (project_id, event_type, query, query_norm) "
+            "VALUES (%s, 'view', 'a', 'a')",
+            (project["id"],),
+        )
 
 
 def test_suggestions_are_ones_own_or_of_two_people(
