@@ -155,10 +155,10 @@ class Settings:
         200, "Requests per session.", low=1, high=1_000_000
     )
     rate_limit_query_per_minute: int = setting(
-        30, "Search queries per session.", low=1, high=1_000_000
+        30, "Search queries per person and route.", low=1, high=1_000_000
     )
     rate_limit_job_per_minute: int = setting(
-        10, "Job starts per session and route.", low=1, high=1_000_000
+        10, "Job starts per person and route.", low=1, high=1_000_000
     )
 
     # --- Jobs

@@ -178,13 +178,13 @@ FROM found f
 LEFT JOIN search_texts t ON t.project_id = :project_id AND t.source_type = f.source_type AND t.source_pk = f.source_pk
 ORDER BY f.conversation_global_id, f.created_at, f.source_pk;
 
--- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms, query_norm, result_count)$
+-- name: record_run(project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits, source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, embedding_model_id, duration_ms, query_norm, result_count)$
 -- The run and the search event behind it, in one statement.
 WITH run AS (
     INSERT INTO lightrag_query_runs (project_id, user_id, created_by, query_text, mode, filters, top_k, chunk_hits,
-        source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, duration_ms)
+        source_hits, evidence, answer, quality_score, source_diversity, cached, degraded, embedding_model_id, duration_ms)
     VALUES (:project_id, :user_id, :created_by, :query_text, :mode, :filters, :top_k, :chunk_hits, :source_hits,
-        :evidence, :answer, :quality_score, :source_diversity, :cached, :degraded, :duration_ms)
+        :evidence, :answer, :quality_score, :source_diversity, :cached, :degraded, :embedding_model_id, :duration_ms)
     RETURNING id
 ), event AS (
     INSERT INTO search_analytics (project_id, event_type, query, query_norm, query_run_id, result_count, filters, user_id, duration_ms)
@@ -231,8 +231,9 @@ WITH run AS (
 )
 SELECT r.id::text, r.query_text, r.mode, r.filters, r.top_k, r.chunk_hits, r.source_hits, s.evidence,
        s.withheld AS evidence_withheld, CASE WHEN s.quoted > 0 THEN '' ELSE r.answer END AS answer,
-       r.quality_score, r.source_diversity, r.cached, r.degraded, r.duration_ms, r.created_by, r.created_at
-FROM run r CROSS JOIN shown s;
+       r.quality_score, r.source_diversity, r.cached, r.degraded, m.identity AS embedding_model, r.duration_ms,
+       r.created_by, r.created_at
+FROM run r CROSS JOIN shown s LEFT JOIN embedding_models m ON m.id = r.embedding_model_id;
 
 -- name: give_feedback(project_id, run_id, user_id, rating, comment)^
 -- One opinion of a person on a run; the last one counts. No row: the project has no such run.

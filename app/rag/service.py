@@ -72,7 +72,7 @@ def ask(query: Query, caller: Identity | None, settings: Settings) -> dict[str, 
     )
     metrics.ANSWERS.labels("remembered" if remembered else "made").inc()
     duration = round((time.perf_counter() - started) * 1000)
-    run_id = _record(query, found, caller, remembered, duration)
+    run_id = _record(query, found, caller, model.id, remembered, duration)
     # The same question may have been remembered in other capitals.
     reply = {
         **found,
@@ -217,7 +217,12 @@ def _ranking_stats(items: list[Item]) -> dict[str, float]:
 
 
 def _record(
-    query: Query, found: dict[str, Any], caller: Identity | None, remembered: bool, duration: int
+    query: Query,
+    found: dict[str, Any],
+    caller: Identity | None,
+    model_id: int,
+    remembered: bool,
+    duration: int,
 ) -> str | None:
     """The run's id for feedback. A run that cannot be recorded does not cost the answer."""
     filters = {
@@ -246,6 +251,7 @@ def _record(
                 source_diversity=found["source_diversity"],
                 cached=remembered,
                 degraded=found["degraded"],
+                embedding_model_id=model_id if found["embedding_model"] else None,
                 duration_ms=duration,
                 result_count=len(found["evidence"]),
             )

@@ -60,9 +60,10 @@ def take(bucket: str, per_minute: int) -> None:
 
 
 def take_for_route(kind: str, path: str) -> None:
-    """The extra limit of an expensive route, per session. `kind` names the setting it obeys."""
+    """The extra limit of an expensive route, per person, however many sessions. `kind` names the setting
+    that it obeys."""
     per_minute = getattr(settings(), f"rate_limit_{kind}_per_minute")
-    who = g.identity.session_hash.hex() if g.get("identity") else client_ip()
+    who = str(g.identity.user_id) if g.get("identity") else client_ip()
     take(f"{kind}:{path}:{who}", per_minute)
 
 

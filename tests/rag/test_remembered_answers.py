@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
-from app.rag import service
+from app.rag import cache, service
+from app.rag.retrieval import legs
 from tests.conftest import Browser
 from tests.rag.conftest import Ask, Rows, Say
 from tests.vendors.chatwoot import ChatwootServer
@@ -39,6 +41,24 @@ def test_an_answer_begun_before_a_change_is_not_given_after_it(
     new = ask(QUESTION)
     assert "cached" not in new and "Артём" in str(new["evidence"])
     assert "заболел Артём" not in str(old["evidence"])
+
+
+def test_an_answer_without_a_leg_is_soon_made_anew(
+    say: Say, sync: Sync, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(LATE, team=True)
+    sync()
+
+    def too_slow(*_: Any, **__: Any) -> list[Any]:
+        raise psycopg.errors.QueryCanceled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(legs.sql, "nearest_chunks", too_slow)
+        patch.setattr(cache, "DEGRADED_SECONDS", 0.0)
+        assert ask(QUESTION)["degraded"] is True
+    whole = ask(QUESTION)
+    assert "cached" not in whole and whole["degraded"] is False
+    assert ask(QUESTION)["cached"] is True
 
 
 def test_every_change_of_what_can_be_found_ends_what_is_remembered(

@@ -46,6 +46,8 @@ def test_a_run_tells_what_was_answered(say: Say, sync: Sync, ask: Ask, owner: Br
         run = run_of(owner, answer)
         assert run["evidence"] == answer["evidence"] != []
         assert (run["answer"], run["evidence_withheld"]) == (answer["answer"], 0)
+        assert f":{answer['embedding_model']}:" in run["embedding_model"]
+    assert run_of(owner, ask(QUESTION, mode="keyword"))["embedding_model"] is None
 
 
 def test_what_was_deleted_since_is_left_out_with_the_answer_that_quotes_it(

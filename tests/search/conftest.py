@@ -50,6 +50,7 @@ def searched(app: Flask, project: dict[str, Any], database_url: str) -> Callable
                 source_diversity=1,
                 cached=False,
                 degraded=False,
+                embedding_model_id=None,
                 duration_ms=ms,
                 result_count=results,
             )

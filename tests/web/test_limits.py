@@ -22,6 +22,22 @@ def test_a_session_has_a_budget_of_its_own(make_app: Callable[..., Flask]) -> No
     db.close()
 
 
+def test_what_is_expensive_is_counted_by_person(make_app: Callable[..., Flask]) -> None:
+    """A second session is no second budget; another route has its own."""
+    app = make_app(rate_limit_query_per_minute=3)
+    first, second = Browser(app), Browser(app)
+    first.sign_in()
+    second.sign_in()
+    first.post("/projects", {"name": "Limits"})
+    asked = [
+        browser.post("/lightrag/query", {"query": "макеты"}).status_code
+        for browser in (first, second, first, second)
+    ]
+    assert asked == [200, 200, 200, 429]
+    assert second.post("/search", {"query": "макеты"}).status_code == 200
+    db.close()
+
+
 def test_a_refusal_says_when_to_come_back(make_app: Callable[..., Flask]) -> None:
     app = make_app(rate_limit_session_per_minute=2)
     browser = Browser(app)
