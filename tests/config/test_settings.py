@@ -52,6 +52,19 @@ def test_every_mistake_is_named_at_once() -> None:
         assert name in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"EMBEDDING_DIM": "4096"}, "EMBEDDING_DIM"),  # more than the vector index takes
+        ({"EMBEDDING_PROVIDER": "openai"}, "OPENAI_API_KEY"),
+        ({"CHUNK_SIZE": "300", "CHUNK_OVERLAP": "200"}, "CHUNK_OVERLAP"),
+    ],
+)
+def test_an_encoder_that_cannot_work_stops_the_start(given: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load(given)
+
+
 def test_production_refuses_weak_secrets() -> None:
     with pytest.raises(SettingsError) as raised:
         load({"APP_ENV": "production", "AUTH_CREDENTIALS": "admin:admin"})
