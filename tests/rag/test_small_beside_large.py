@@ -47,6 +47,14 @@ SELECT %(project)s, %(model)s, id, 'chatwoot_message',
 FROM cut
 """
 
+PART = """
+SELECT inhrelid
+FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid
+CROSS JOIN regexp_match(pg_get_expr(relpartbound, part.oid), 'modulus (\\d+), remainder (\\d+)') AS bound
+WHERE inhparent = 'rag_vectors'::regclass
+  AND satisfies_hash_partition('rag_vectors'::regclass, bound[1]::int, bound[2]::int, %(project)s::uuid)
+"""
+
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], database_url: str) -> Iterator[Flask]:
@@ -64,7 +72,9 @@ def projects(app: Flask, owner: Browser, database_url: str) -> dict[str, str]:
     with psycopg.connect(database_url) as connection:
         # In the same part of the table, so that both are in one index.
         small = (_created(owner, f"Small {number}") for number in count(1))
-        made["Small"] = next(p for p in small if _part(connection, p) == _part(connection, made["Large"]))
+        made["Small"] = next(
+            p for p in small if _part(connection, p) == _part(connection, made["Large"])
+        )
     with app.app_context():
         encoder = provider(app.config["SETTINGS"])
         model = model_number(encoder)
@@ -92,13 +102,7 @@ def _created(owner: Browser, name: str) -> str:
 
 def _part(connection: psycopg.Connection[Any], project: str) -> Any:
     """The part of the vectors' table that the project's rows go to."""
-    return connection.execute(
-        "SELECT s.child FROM (SELECT inhrelid AS child, pg_get_expr(c.relpartbound, c.oid) AS bound FROM pg_inherits i "
-        "JOIN pg_class c ON c.oid = i.inhrelid WHERE inhparent = 'rag_vectors'::regclass) s "
-        "CROSS JOIN LATERAL regexp_match(s.bound, 'modulus (\\d+), remainder (\\d+)') AS b(numbers) "
-        "WHERE satisfies_hash_partition('rag_vectors'::regclass, b.numbers[1]::int, b.numbers[2]::int, %s::uuid)",
-        (project,),
-    ).fetchone()
+    return connection.execute(PART, {"project": project}).fetchone()
 
 
 def test_ten_of_ten_passages_of_the_own_project(owner: Browser, projects: dict[str, str]) -> None:
