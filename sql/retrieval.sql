@@ -123,6 +123,24 @@ FROM candidates c
 JOIN search_texts t ON t.project_id = :project_id AND t.source_type = c.source_type AND t.source_pk = c.source_pk
 ORDER BY c.weight DESC, t.source_type, t.source_pk;
 
+-- name: spelled_alike(project_id, words, private, looked_at)
+-- For words that nobody wrote: what is written here that differs from each by a letter or, of long words, by two;
+-- the nearest, and of several the most frequent. `looked_at` sources are read a word, found by their trigrams.
+SELECT asked.word AS mistyped, best.word
+FROM unnest(:words::text[]) AS asked(word)
+CROSS JOIN LATERAL (
+    SELECT said.word FROM (
+        SELECT part.word, count(*) AS times
+        FROM (SELECT t.body FROM search_texts t
+              WHERE t.project_id = :project_id AND asked.word <%% t.body AND (:private OR NOT t.private)
+              LIMIT :looked_at) near
+        CROSS JOIN LATERAL regexp_split_to_table(near.body, '[^[:alpha:]]+') AS part(word)
+        WHERE abs(length(part.word) - length(asked.word)) <= 2 GROUP BY part.word) said
+    CROSS JOIN LATERAL levenshtein_less_equal(said.word, asked.word, 2) AS letters
+    WHERE letters <= CASE WHEN length(asked.word) >= 8 THEN 2 ELSE 1 END
+    ORDER BY letters, said.times DESC, said.word LIMIT 1) best
+ORDER BY asked.word;
+
 -- name: look_closer(project_id, message_ids, document_ids, words, vector, model_id, private, neighbours)
 -- Everything about these sources that ranking and showing ask for. A message comes with its neighbours:
 -- what it replies to, and the replies to it. Distances are those of a source's nearest chunk.

@@ -169,6 +169,8 @@ class Database:
                         statement_timeout=self._settings.search_leg_timeout_ms,
                         plan_cache_mode="force_generic_plan",
                         synchronous_commit="off",
+                        # One letter of six changes three of seven trigrams: four of ten are the same.
+                        **{"pg_trgm.word_similarity_threshold": 0.4},
                     )
         return self._search_pool
 

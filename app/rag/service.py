@@ -33,7 +33,8 @@ from app.rag.retrieval.legs import (
     without_direction,
 )
 from app.rag.retrieval.ranking import Item, passage_of, rank, worth_a_look
-from app.rag.retrieval.words import fold, is_russian
+from app.rag.retrieval.spelling import spelled_right
+from app.rag.retrieval.words import Word, fold, is_russian
 from app.web.access import Identity
 from app.web.responses import dump_json
 from config.settings import Settings
@@ -97,7 +98,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
     answering = evidence if found.sufficient else []
     filtered = any(f is not None for f in (query.sources, query.since, query.before))
-    answer = answer_from(query.text, answering, query.words, stats, settings, deadline, filtered)
+    answer = answer_from(query.text, answering, found.words, stats, settings, deadline, filtered)
     cited = {citation["document_ref"] for citation in answer.citations}
     listed = [{**as_evidence(item), "cited": item.source_pk in cited} for item in evidence]
     names = known_names(query.project_id, evidence)
@@ -132,6 +133,7 @@ class Retrieved:
     """Ranked sources, the chunks nearest to the question, and warnings of legs that were left out."""
 
     items: list[Item]
+    words: list[Word]  # of the question, mistyped ones as they were meant
     near: list[Row]
     warnings: list[LeftOut]
     vectors_ran: bool
@@ -143,7 +145,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     """What may answer the question, best first. Marks, pictures and little words alone ask for nothing;
     the vectors would find something near to them all the same."""
     if not query.words:
-        return Retrieved([], [], [], False, 0.0, False)
+        return Retrieved([], [], [], [], False, 0.0, False)
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     words = query.words if query.mode != "vector" else []
     beside = Side(by_words, query, words) if words else None
@@ -157,6 +159,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
         except ProviderError as error:
             meaning = without_direction(error)
     worded = beside.wait(deadline) if beside else Found()
+    words, worded = spelled_right(query, words, worded)
     counts = worded.rows[0]["word_matches"] if worded.rows else []
     everything = context["sources"]
     refs = worth_a_look(
@@ -172,6 +175,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     warnings = [found.warning for found in (meaning, worded, closer) if found.warning]
     return Retrieved(
         items=items,
+        words=words or query.words,
         near=meaning.rows,
         warnings=warnings,
         vectors_ran=towards is not None and not meaning.warning,

@@ -264,6 +264,52 @@ def test_a_word_is_found_in_its_other_forms(
     assert found["_scoreBreakdown"]["semantic"] > 0.4
 
 
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("догавор", "Договор подписан, скан в почте."),
+        ("где мокеты карзины", "Макеты корзины лежат в общей папке."),
+        ("the recieved invoce", "The invoice was received on Monday."),
+        ("презинтация", "Презентацию покажем инвесторам."),
+    ],
+)
+def test_mistyped_words_are_taken_for_what_was_meant(
+    say: Say, sync: Sync, ask: Ask, typed: str, written: str
+) -> None:
+    told = say(written)
+    say("Доставка тортов работает по субботам с десяти утра до шести вечера.")
+    sync()
+    for mode in ("keyword", "hybrid"):
+        found = ask(typed, mode=mode)["evidence"][0]
+        assert found["source_ref"] == str(told.id) and "keyword" in found["matched_by"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "что писал Маркин",  # a name that nobody wrote
+        "задача горит",  # a word of its own
+        "КИТ-72",  # a number of something else
+    ],
+)
+def test_other_words_are_not_taken_for_mistyped_ones(
+    say: Say, sync: Sync, ask: Ask, typed: str
+) -> None:
+    say("Маркиз на даче, сдача в пятницу по КИТ-71.")
+    sync()
+    assert ask(typed, mode="keyword")["evidence"] == []
+
+
+def test_private_words_mend_no_question_of_those_who_may_not_read_them(
+    say: Say, sync: Sync, ask: Ask
+) -> None:
+    say("Презентация для инвесторов.", team=True, private=True)
+    say("Презентацыя готова.")
+    sync()
+    found = ask("презинтацыя", mode="keyword")["evidence"]
+    assert [e["snippet"] for e in found] == ["Презентацыя готова."]
+
+
 def test_names_of_writer_and_client_find_a_message(say: Say, sync: Sync, ask: Ask) -> None:
     told = say("Пришлю смету завтра утром.", team=True)
     sync()

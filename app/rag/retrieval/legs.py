@@ -62,6 +62,7 @@ class Query:
 LEGS = {
     "vector": ("Поиск по смыслу не участвовал в ответе", "Search by meaning was left out"),
     "keyword": ("Поиск по словам не участвовал в ответе", "Search by words was left out"),
+    "spelling": ("Опечатки не проверены", "Spelling was not looked at"),
     "evidence": ("Найденное не удалось прочитать", "What was found could not be read"),
     "names": ("Имена в найденном не определены", "Names were not looked up"),
 }

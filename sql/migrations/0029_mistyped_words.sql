@@ -1,0 +1,2 @@
+-- Edit distances, for words of questions that were mistyped.
+CREATE EXTENSION IF NOT EXISTS fuzzystrmatch;
