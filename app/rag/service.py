@@ -44,7 +44,7 @@ sql = statements("retrieval")
 rag_sql = statements("rag")
 
 MOST_EVIDENCE = 50
-LOOKED_AT = 20  # sources that are weighed with their neighbours, if not more are wanted
+LOOKED_AT = 12  # sources that are weighed with their neighbours, if not more are wanted
 CHUNK_FIELDS = (
     "id",
     "source_type",
@@ -93,6 +93,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     found = retrieve(query, context, settings)
     evidence = found.items
+    naming = Side("names", known_names, query.project_id, evidence)
     # Something is always nearest; where nothing is relevant, that is nothing.
     chunks = [_chunk(row) for row in found.near[: query.top_k]] if evidence else []
     stats = {"chunks": len(chunks), **_hits_by_source(evidence)}
@@ -101,7 +102,7 @@ def search(query: Query, context: Row, settings: Settings) -> dict[str, Any]:
     answer = answer_from(query.text, answering, found.words, stats, settings, deadline, filtered)
     cited = {citation["document_ref"] for citation in answer.citations}
     listed = [{**as_evidence(item), "cited": item.source_pk in cited} for item in evidence]
-    names = known_names(query.project_id, evidence)
+    names = naming.wait(deadline)
     russian = is_russian(query.text)
     left_out = [*found.warnings, *filter(None, [names.warning])]
     warnings = [*(leg.told(russian) for leg in left_out), *answer.warnings]
@@ -148,7 +149,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
         return Retrieved([], [], [], [], False, 0.0, False)
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
     words = query.words if query.mode != "vector" else []
-    beside = Side(by_words, query, words) if words else None
+    beside = Side("keyword", by_words, query, words) if words else None
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.

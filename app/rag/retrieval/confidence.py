@@ -11,7 +11,7 @@ import math
 from app.rag.retrieval.ranking import Item, rarity
 from app.rag.retrieval.words import Word
 
-CONSTANT = -6.6
+CONSTANT = -6.85
 RELEVANCE = 2.2  # of the best source
 SIMILARITY = 13.1  # the greatest cosine similarity
 LEAD = 5.0  # of the best source over the tenth: a question that anything fits is about nothing here

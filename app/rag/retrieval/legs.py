@@ -206,21 +206,22 @@ def without_direction(error: ProviderError) -> Found:
 
 
 class Side:
-    """The leg by words beside the caller: a greenlet under gevent, a thread elsewhere."""
+    """A search beside the caller: a greenlet under gevent, a thread elsewhere."""
 
-    def __init__(self, leg: Callable[..., Found], *arguments: object) -> None:
+    def __init__(self, leg: str, search: Callable[..., Found], *arguments: object) -> None:
+        self._leg = leg
         self._found: Found | None = None
-        self._thread = threading.Thread(target=self._run, args=(leg, arguments), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(search, arguments), daemon=True)
         self._thread.start()
 
-    def _run(self, leg: Callable[..., Found], arguments: tuple[object, ...]) -> None:
+    def _run(self, search: Callable[..., Found], arguments: tuple[object, ...]) -> None:
         try:
-            self._found = leg(*arguments)
+            self._found = search(*arguments)
         except Exception as error:
-            log.error("leg_failed", error_type=type(error).__name__, exc_info=error)
-            self._found = dropped("keyword", type(error).__name__)
+            log.error("leg_failed", leg=self._leg, error_type=type(error).__name__, exc_info=error)
+            self._found = dropped(self._leg, type(error).__name__)
 
     def wait(self, deadline: float) -> Found:
         """What it found, or a warning when it is not done by `deadline` (time.monotonic())."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        return self._found or dropped("keyword", "too slow")
+        return self._found or dropped(self._leg, "too slow")
