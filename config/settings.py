@@ -412,7 +412,7 @@ class Settings:
     )
     search_hnsw_ef_search: int = setting(80, "Width of the vector index scan.", low=10, high=1000)
     search_exact_below: int = setting(
-        8_000, "Projects with fewer chunks are scanned exactly.", low=0, high=10_000_000
+        5_000, "Projects with fewer chunks are scanned exactly.", low=0, high=10_000_000
     )
     search_deadline_ms: int = setting(8000, "Longest time for one query.", low=200, high=30_000)
     search_leg_timeout_ms: int = setting(

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from uuid import UUID
 
+import orjson
 from flask import current_app
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -18,6 +19,7 @@ from app.scheduler.service import run_and_wait
 from app.web.access import identity, require
 from app.web.errors import ApiError, invalid
 from app.web.inputs import ClampedInt, Input, Moment, Text, Whole, period
+from app.web.responses import dump_json
 from app.web.routing import Api
 from config.settings import Settings
 
@@ -197,6 +199,7 @@ def refresh(project_id: UUID, body: dict[str, Any]) -> tuple[dict[str, Any], int
             entity_type="lightrag",
             entity_id=str(project_id),
             status=str(started["result"].get("status", "queued")),
+            payload=orjson.loads(dump_json(result)),
         )
     return {"result": result}, 200
 

@@ -264,9 +264,12 @@ def test_failed_ones_are_tried_again_when_asked_for(
     say(TEXT.format(1))
     pulled()
     rows("UPDATE rag_chunks SET embedding_status = 'failed', embedding_attempts = 5 RETURNING 1")
-    assert owner.post("/lightrag/refresh", {"retry_failed": True}).status_code == 200
+    answer = owner.post("/lightrag/refresh", {"retry_failed": True})
+    assert answer.status_code == 200
     embed()
     assert rows(STATES) == [("ready", 1)]
+    (kept,) = rows("SELECT payload FROM audit_events WHERE action = 'lightrag.refresh'")
+    assert kept == (answer.get_json()["result"],)
 
 
 def test_questions_are_answered_by_words_while_the_provider_is_away(
