@@ -36,7 +36,8 @@ console = Console()
 @click.command()
 @click.option("--fit", is_flag=True, help="Fit the map of questions anew, and keep it.")
 @click.option("--weights", is_flag=True, help="Print what SEARCH_WEIGHT_* come out as when fitted.")
-def main(fit: bool, weights: bool) -> None:
+@click.option("--legs", is_flag=True, help="On unseen worlds, each leg by itself too.")
+def main(fit: bool, weights: bool, legs: bool) -> None:
     """Load the worlds through the real connectors, fit what is asked for, and print the figures."""
     home = load_settings().home / "practice"
     seen = sorted((FOLDER / "seen").glob("*.yaml"))
@@ -51,7 +52,9 @@ def main(fit: bool, weights: bool) -> None:
                 _print_weights(fit_weights(examples))
             if fit:
                 _fit(examples, np.array(list(practice.weights.values())[1:], dtype=np.float32))
-            console.print(practice.measured(seen=seen, unseen=unseen))
+            console.print(practice.measured("hybrid", seen=seen, unseen=unseen))
+            for leg in ("vector", "keyword") if legs else ():
+                console.print(practice.measured(leg, unseen=unseen))
 
 
 def _loaded(place: Place, folder: Path) -> tuple[Flask, Demo]:
@@ -83,25 +86,27 @@ class _Practice:
                 )
             ]
 
-    def measured(self, **groups: list[Path]) -> Table:
+    def measured(self, leg: str, **groups: list[Path]) -> Table:
         """Figures of each group, through the code that answers questions."""
-        table = Table(title="Questions of the worlds")
+        table = Table(title=f"Questions of the worlds, {leg}")
         for column in ("worlds", "answer", "questions", "hit@1", "hit@5", "MRR", "declined"):
             table.add_column(column)
         with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task("Asking", total=sum(map(len, self.questions.values())))
+            asked = sum(len(self.questions[w.stem]) for worlds in groups.values() for w in worlds)
+            bar = progress.add_task("Asking", total=asked)
             for group, worlds in groups.items():
-                found = self._figures([w.stem for w in worlds], lambda: progress.advance(bar))
+                names = [w.stem for w in worlds]
+                found = self._figures(names, leg, lambda: progress.advance(bar))
                 for pair, figures in sorted(found.items()):
                     if pair != "all":
                         table.add_row(group, *_row(pair, figures))
         return table
 
-    def _figures(self, worlds: list[str], tick: Callable[[], None]) -> dict[str, Figures]:
+    def _figures(self, worlds: list[str], leg: str, tick: Callable[[], None]) -> dict[str, Figures]:
         whole: dict[str, Figures] = {}
         for name in worlds:
             project = UUID(self.loaded.projects[name])
-            found = evaluate(self.questions[name], project, "hybrid", self.settings, tick)
+            found = evaluate(self.questions[name], project, leg, self.settings, tick)
             for pair, figures in found.items():
                 whole.setdefault(pair, Figures()).merge(figures)
         return whole

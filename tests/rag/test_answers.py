@@ -221,6 +221,18 @@ def test_a_leg_that_takes_too_long_is_left_out(
     assert first(answer).endswith(f":{told['late'].id}")
 
 
+def test_words_stay_as_typed_where_looking_for_mistyped_ones_takes_too_long(
+    told: dict[str, Any], ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asleep(connection: Any, **_: Any) -> list[Any]:
+        return list(connection.execute("SELECT pg_sleep(20)").fetchall())
+
+    monkeypatch.setattr(legs.sql, "spelled_alike", asleep)
+    answer = ask("почему задержались макеты корзыны")
+    assert answer["warnings"] == ["Опечатки не проверены (QueryCanceled)."]
+    assert "keyword" in answer["evidence"][0]["matched_by"]
+
+
 def test_a_source_that_is_not_wanted_is_not_searched(told: dict[str, Any], ask: Ask) -> None:
     assert ask("макеты корзины", sourceFilter=["messages"])["evidence"]
     assert ask("макеты корзины", sourceFilter=["issues"])["evidence"] == []

@@ -23,9 +23,10 @@ def spelled_right(query: Query, words: list[Word], worded: Found) -> tuple[list[
     doubtful = [
         word.text for word, count in zip(words, counts, strict=True) if not count and _unknown(word)
     ]
-    meant = _spelled_alike(query, doubtful) if doubtful else {}
-    if not meant:
-        return words, worded
+    alike = _spelled_alike(query, doubtful) if doubtful else Found()
+    if not alike.rows:
+        return words, Found(worded.rows, alike.warning)
+    meant = {row["mistyped"]: row["word"] for row in alike.rows}
     words = [
         replace(word, also=(*word.also, meant[word.text])) if word.text in meant else word
         for word in words
@@ -43,8 +44,8 @@ def _unknown(word: Word) -> bool:
     )
 
 
-def _spelled_alike(query: Query, mistyped: list[str]) -> dict[str, str]:
-    found = run_leg(
+def _spelled_alike(query: Query, mistyped: list[str]) -> Found:
+    return run_leg(
         "spelling",
         sql.spelled_alike,
         project_id=query.project_id,
@@ -52,4 +53,3 @@ def _spelled_alike(query: Query, mistyped: list[str]) -> dict[str, str]:
         private=query.include_private,
         looked_at=LOOKED_AT,
     )
-    return {row["mistyped"]: row["word"] for row in found.rows}
