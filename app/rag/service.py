@@ -22,6 +22,7 @@ from app.rag.evidence import ENTITIES, as_evidence, entity_rows, fits_filters, w
 from app.rag.models import searchable_model, wanted_encoder
 from app.rag.retrieval.confidence import confidence
 from app.rag.retrieval.legs import (
+    Direction,
     Found,
     LeftOut,
     Query,
@@ -148,8 +149,53 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
     if not query.words:
         return Retrieved([], [], [], [], False, 0.0, False)
     deadline = time.monotonic() + settings.search_deadline_ms / 1000
+    legs = _both_legs(query, context, settings, deadline)
+    mistyped = None
+    if query.mode != "vector":
+        meant, mistyped = spelled_right(query, legs.worded)
+        if meant is not query:
+            query, legs = meant, _both_legs(meant, context, settings, deadline)
     words = query.words if query.mode != "vector" else []
-    beside = Side("keyword", by_words, query, words) if words else None
+    counts, everything = legs.counts, context["sources"]
+    refs = worth_a_look(
+        legs.meaning.rows, legs.worded.rows, everything, settings, max(LOOKED_AT, query.top_k)
+    )
+    closer = look_closer(query, legs.towards, words, counts, refs) if refs else Found()
+    items = rank(query.text, closer.rows, legs.meaning.rows, counts, everything, settings)
+    items = [item for item in items if fits_filters(item, query)]
+    sure = confidence(items[:MOST_EVIDENCE], words, counts, everything)
+    items = within_limit(items, query.source_limit)[:MOST_EVIDENCE]
+    for item in items:
+        item.passage = passage_of(item, words)
+    left_out = (legs.meaning.warning, legs.worded.warning, mistyped, closer.warning)
+    return Retrieved(
+        items=items,
+        words=query.words,
+        near=legs.meaning.rows,
+        warnings=[warning for warning in left_out if warning],
+        vectors_ran=legs.towards is not None and not legs.meaning.warning,
+        confidence=sure,
+        sufficient=sure >= settings.search_min_confidence,
+    )
+
+
+@dataclass(frozen=True)
+class _Legs:
+    """What both legs found, and where the question points (None: its vector could not be had)."""
+
+    worded: Found
+    meaning: Found
+    towards: Direction | None
+
+    @property
+    def counts(self) -> list[int]:
+        """How often each word of the question was found."""
+        return self.worded.rows[0]["word_matches"] if self.worded.rows else []
+
+
+def _both_legs(query: Query, context: Row, settings: Settings, deadline: float) -> _Legs:
+    """Words and vectors side by side, as far as the question's mode wants them."""
+    beside = Side("keyword", by_words, query, query.words) if query.mode != "vector" else None
     meaning, towards = Found(), None
     if query.mode != "keyword":
         # Several chunks of one source are one item: look for more chunks than items are wanted.
@@ -159,30 +205,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
             meaning = by_meaning(query, towards, wanted, context["ready_chunks"], settings)
         except ProviderError as error:
             meaning = without_direction(error)
-    worded = beside.wait(deadline) if beside else Found()
-    words, worded = spelled_right(query, words, worded)
-    counts = worded.rows[0]["word_matches"] if worded.rows else []
-    everything = context["sources"]
-    refs = worth_a_look(
-        meaning.rows, worded.rows, everything, settings, max(LOOKED_AT, query.top_k)
-    )
-    closer = look_closer(query, towards, words, counts, refs) if refs else Found()
-    items = rank(query.text, closer.rows, meaning.rows, counts, everything, settings)
-    items = [item for item in items if fits_filters(item, query)]
-    sure = confidence(items[:MOST_EVIDENCE], words, counts, everything)
-    items = within_limit(items, query.source_limit)[:MOST_EVIDENCE]
-    for item in items:
-        item.passage = passage_of(item, words)
-    warnings = [found.warning for found in (meaning, worded, closer) if found.warning]
-    return Retrieved(
-        items=items,
-        words=words or query.words,
-        near=meaning.rows,
-        warnings=warnings,
-        vectors_ran=towards is not None and not meaning.warning,
-        confidence=sure,
-        sufficient=sure >= settings.search_min_confidence,
-    )
+    return _Legs(beside.wait(deadline) if beside else Found(), meaning, towards)
 
 
 def quality(items: list[Item], chunks: int) -> int:

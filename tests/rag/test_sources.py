@@ -265,16 +265,16 @@ def test_a_word_is_found_in_its_other_forms(
 
 
 @pytest.mark.parametrize(
-    ("typed", "written"),
+    ("typed", "meant", "written"),
     [
-        ("догавор", "Договор подписан, скан в почте."),
-        ("где мокеты карзины", "Макеты корзины лежат в общей папке."),
-        ("the recieved invoce", "The invoice was received on Monday."),
-        ("презинтация", "Презентацию покажем инвесторам."),
+        ("догавор", "договор", "Договор подписан, скан в почте."),
+        ("где мокеты карзины", "где макеты корзины", "Макеты корзины лежат в общей папке."),
+        ("the recieved invoce", "the received invoice", "The invoice was received on Monday."),
+        ("презинтация", "презентацию", "Презентацию покажем инвесторам."),
     ],
 )
 def test_mistyped_words_are_taken_for_what_was_meant(
-    say: Say, sync: Sync, ask: Ask, typed: str, written: str
+    say: Say, sync: Sync, ask: Ask, typed: str, meant: str, written: str
 ) -> None:
     told = say(written)
     say("Доставка тортов работает по субботам с десяти утра до шести вечера.")
@@ -282,6 +282,8 @@ def test_mistyped_words_are_taken_for_what_was_meant(
     for mode in ("keyword", "hybrid"):
         found = ask(typed, mode=mode)["evidence"][0]
         assert found["source_ref"] == str(told.id) and "keyword" in found["matched_by"]
+    # The vectors too are asked for what was meant.
+    assert ask(typed)["confidence"] == pytest.approx(ask(meant)["confidence"], abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -3,35 +3,40 @@ the project's that is spelled almost like it (догавор for договор)
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from app.rag.retrieval.legs import Found, Query, by_words, run_leg, sql
-from app.rag.retrieval.words import Word, in_other_language
+from app.rag.retrieval.legs import Found, LeftOut, Query, run_leg, sql
+from app.rag.retrieval.words import Word, fold, in_other_language
 
 SHORTEST = 5  # letters; of shorter words too many are alike
 LOOKED_AT = 100  # sources that are read for words alike
+LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def spelled_right(query: Query, words: list[Word], worded: Found) -> tuple[list[Word], Found]:
-    """The words as they were meant, and what the word leg finds by them.
+def spelled_right(query: Query, worded: Found) -> tuple[Query, LeftOut | None]:
+    """The question as it was meant, itself where nothing is mistyped, and why nobody looked for that.
 
-    `worded` is what it found by the words as they were typed, which stays where nothing is mistyped.
+    `worded` is what the word leg found by the words as they were typed.
     """
     if worded.warning:
-        return words, worded
-    counts = worded.rows[0]["word_matches"] if worded.rows else [0] * len(words)
-    doubtful = [
-        word.text for word, count in zip(words, counts, strict=True) if not count and _unknown(word)
-    ]
-    alike = _spelled_alike(query, doubtful) if doubtful else Found()
-    if not alike.rows:
-        return words, Found(worded.rows, alike.warning)
+        return query, None
+    counts = worded.rows[0]["word_matches"] if worded.rows else [0] * len(query.words)
+    counted = zip(query.words, counts, strict=True)
+    doubtful = [word.text for word, count in counted if not count and _unknown(word)]
+    if not doubtful:
+        return query, None
+    alike = run_leg(
+        "spelling",
+        sql.spelled_alike,
+        project_id=query.project_id,
+        words=doubtful,
+        private=query.include_private,
+        looked_at=LOOKED_AT,
+    )
     meant = {row["mistyped"]: row["word"] for row in alike.rows}
-    words = [
-        replace(word, also=(*word.also, meant[word.text])) if word.text in meant else word
-        for word in words
-    ]
-    return words, by_words(query, words)
+    text = LETTERS.sub(lambda word: meant.get(fold(word.group()), word.group()), query.text)
+    return (replace(query, text=text) if meant else query), alike.warning
 
 
 def _unknown(word: Word) -> bool:
@@ -41,15 +46,4 @@ def _unknown(word: Word) -> bool:
         and word.text.isalpha()
         and not word.name
         and not in_other_language(word.stem)
-    )
-
-
-def _spelled_alike(query: Query, mistyped: list[str]) -> Found:
-    return run_leg(
-        "spelling",
-        sql.spelled_alike,
-        project_id=query.project_id,
-        words=mistyped,
-        private=query.include_private,
-        looked_at=LOOKED_AT,
     )
