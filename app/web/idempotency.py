@@ -39,8 +39,7 @@ def run_once(operation: Operation, work: Callable[[], Response]) -> Response:
         "key": key,
     }
     request_hash = hashlib.sha256(request.get_data(cache=True)).digest()
-    with db.connection() as connection:
-        held = sql.reserve(connection, request_hash=request_hash, **place)
+    held = _reserve(place, request_hash)
     if not held["reserved"]:
         return _earlier_answer(held, request_hash)
     try:
@@ -57,6 +56,16 @@ def run_once(operation: Operation, work: Callable[[], Response]) -> Response:
         _release(place)
         raise
     return response
+
+
+def _reserve(place: dict[str, str], request_hash: bytes) -> dict[str, object]:
+    """Takes the key, or tells what is known of it. A statement that lost it to another request in this very
+    moment does not see the other's row; the next one does, or takes what was released."""
+    with db.connection() as connection:
+        while True:
+            held: dict[str, object] = sql.reserve(connection, request_hash=request_hash, **place)
+            if held["reserved"] or held["request_hash"] is not None:
+                return held
 
 
 def _release(place: dict[str, str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +13,14 @@ from flask import Flask
 from tests.conftest import Browser
 
 KEY = {"x-idempotency-key": "create-once"}
+# The same key, taken by somebody whose request has another body.
+TAKE = """
+INSERT INTO idempotency_keys (scope, actor, route, key, request_hash, locked_until)
+SELECT '', id::text, 'POST /projects', 'create-once', '\\x00', now() + interval '1 min' FROM app_users
+"""
+WAITING = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def count_projects(database_url: str) -> int:
@@ -88,15 +98,32 @@ def test_parallel_requests_make_one_project(app: Flask, owner: Browser, database
     assert count_projects(database_url) == 1
 
 
+def test_a_key_that_another_request_takes_at_the_same_moment_is_that_requests(
+    app: Flask, owner: Browser, database_url: str
+) -> None:
+    answers: list[Any] = []
+
+    def create() -> None:
+        answers.append(owner.post("/projects", {"name": "Late"}, headers=KEY))
+
+    with psycopg.connect(database_url) as other:
+        other.execute(TAKE)
+        late = threading.Thread(target=create)
+        late.start()
+        with psycopg.connect(database_url, autocommit=True) as watching:
+            while not watching.execute(WAITING).fetchone():
+                time.sleep(0.01)
+    late.join()
+    (answer,) = answers
+    assert (answer.status_code, answer.get_json()["error"]) == (422, "idempotency_key_reused")
+    assert count_projects(database_url) == 0
+
+
 def test_a_key_left_behind_by_a_dead_process_is_free_after_its_lock(
     owner: Browser, database_url: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO idempotency_keys (scope, actor, route, key, request_hash, locked_until) "
-            "SELECT '', id::text, 'POST /projects', 'create-once', '\\x00', now() + interval '1 min' "
-            "FROM app_users"
-        )
+        connection.execute(TAKE)
         answer = owner.post("/projects", {"name": "After"}, headers=KEY)
         assert answer.status_code in (409, 422)
         connection.execute("UPDATE idempotency_keys SET locked_until = now() - interval '1 s'")
