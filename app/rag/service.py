@@ -156,7 +156,7 @@ def retrieve(query: Query, context: Row, settings: Settings) -> Retrieved:
         if meant is not query:
             query, legs = meant, _both_legs(meant, context, settings, deadline)
     words = query.words if query.mode != "vector" else []
-    counts, everything = legs.counts, context["sources"]
+    counts, everything = legs.worded.word_matches, context["sources"]
     refs = worth_a_look(
         legs.meaning.rows, legs.worded.rows, everything, settings, max(LOOKED_AT, query.top_k)
     )
@@ -186,11 +186,6 @@ class _Legs:
     worded: Found
     meaning: Found
     towards: Direction | None
-
-    @property
-    def counts(self) -> list[int]:
-        """How often each word of the question was found."""
-        return self.worded.rows[0]["word_matches"] if self.worded.rows else []
 
 
 def _both_legs(query: Query, context: Row, settings: Settings, deadline: float) -> _Legs:

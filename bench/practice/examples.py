@@ -56,8 +56,7 @@ def examples_of(
         query = Query(project_id, asked.text, top_k=10, source_limit=10)
         towards = direction_of(query, context, plain)
         words = query.words
-        worded = by_words(query, words).rows if words else []
-        counts = worded[0]["word_matches"] if worded else []
+        counts = by_words(query, words).word_matches if words else []
         rows = look_closer(query, towards, words, counts, refs).rows
         items = rank(asked.text, rows, [], counts, context["sources"], plain)
         example = _example(np.array(orjson.loads(towards.vector)), items, lengths, asked)

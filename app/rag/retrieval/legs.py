@@ -87,6 +87,11 @@ class Found:
     rows: list[Row] = field(default_factory=list)
     warning: LeftOut | None = None
 
+    @property
+    def word_matches(self) -> list[int]:
+        """Of the leg by words: how often each word was found. Empty when no source has any of them."""
+        return self.rows[0]["word_matches"] if self.rows else []
+
 
 @dataclass(frozen=True)
 class Direction:

@@ -21,7 +21,7 @@ def spelled_right(query: Query, worded: Found) -> tuple[Query, LeftOut | None]:
     """
     if worded.warning:
         return query, None
-    counts = worded.rows[0]["word_matches"] if worded.rows else [0] * len(query.words)
+    counts = worded.word_matches or [0] * len(query.words)
     counted = zip(query.words, counts, strict=True)
     doubtful = [word.text for word, count in counted if not count and _unknown(word)]
     if not doubtful:
